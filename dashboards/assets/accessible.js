@@ -98,6 +98,8 @@
         (one) => one.compareDocumentPosition(table) & Node.DOCUMENT_POSITION_FOLLOWING).at(-1)
       set(table, "aria-label", above ? words(above) : heading(table))
       const heads = [...table.querySelectorAll("thead th")].map(words)
+      // How wide it is, its style says, which may come later.
+      if (getComputedStyle(table).borderCollapse !== "collapse") return setTimeout(() => { pending.add(root); plan() }, 50)
       if (!heads.length || table.matches(".stacks") || table.offsetWidth <= table.parentElement.clientWidth) return
       for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, at) => set(cell, "data-head", heads[at]))
       table.classList.add("stacks")

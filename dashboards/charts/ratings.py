@@ -58,12 +58,14 @@ class Rows:
 class RowsChart:
     """The figure, built once; `show` swaps its data and gives it the height that its rows need."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, is_logarithmic: bool = False) -> None:
         """Make an empty chart.
 
         Args:
             name: Name of the figure.
+            is_logarithmic: Whether the common axis is, for values above zero that span decades.
         """
+        self._scale = "log" if is_logarithmic else "linear"
         self.marks = ColumnDataSource({column: [] for column in _COLUMNS})
         self.rows = ColumnDataSource({"name": []})
         self.ticker = FixedTicker(ticks=[])
@@ -77,8 +79,11 @@ class RowsChart:
             tooltips=tip("@name", "@first", "@second"),
         )
         tools = [PanTool(dimensions="width"), BoxZoomTool(dimensions="width"), ResetTool(), hover]
-        plot = theme.new_figure(name, _LEAST_PX, tools, x_range=Range1d(), y_range=Range1d())
-        axes.dress(plot, "linear", "linear")
+        x_range = Range1d(start=1, end=10)  # a logarithmic axis cannot begin at 0
+        plot = theme.new_figure(
+            name, _LEAST_PX, tools, x_axis_type=self._scale, x_range=x_range, y_range=Range1d()
+        )  # fmt: skip
+        axes.dress(plot, self._scale, "linear")
         plot.yaxis.ticker = self.ticker
         plot.ygrid.ticker = self.ticker
         plot.yaxis.formatter = CustomJSTickFormatter(args={"rows": self.rows}, code=LABELS_JS)
@@ -103,7 +108,7 @@ class RowsChart:
         seen = pl.concat([rows.marks[column].cast(pl.Float64) for column in ("x", "low", "high")])
         if rows.zero is not None:
             seen = seen.extend(pl.Series([rows.zero]))
-        bounds = axes.span(seen, "linear")
+        bounds = axes.span(seen, self._scale)
         if bounds and rows.least is not None:
             bounds = (max(bounds[0], rows.least), bounds[1])
         axes.show(self.figure.x_range, bounds)

@@ -27,7 +27,7 @@ def test_the_answer_is_that_of_the_command(visit: Visit, bundled_home: Path) -> 
     said = " ".join(page.locator(".answer").first.inner_text().split())
     assert best["model_id"].rpartition("/")[2] in said
     assert f"in {best['weight_format']}" in said
-    assert f"{best['ability_in_format']:.0f} ({best['ability_low']:.0f} to {best['ability_high']:.0f})" in said
+    assert f"{best['ability_in_format']:.1f} ({best['ability_low']:.1f} to {best['ability_high']:.1f})" in said
     assert best["longest_context"] >= 65_536
     assert visit.errors == []
 

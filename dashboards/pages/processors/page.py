@@ -53,7 +53,7 @@ class Processors(SessionPage[ProcessorsState]):
         self._notes += self.state.follow_model(self.door)
         self.rows = pl.DataFrame()
         self.notes, self.answer = page.html(), page.html()
-        self.chart = RowsChart(_CHART)
+        self.chart = RowsChart(_CHART, is_logarithmic=True)
         self.chart_card = ChartCard(
             _CHART, self.chart.figure, controls.radio(self.state, "show", dict(MEASURES), height=32)
         )

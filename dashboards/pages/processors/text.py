@@ -74,7 +74,7 @@ def drawn(rows: pl.DataFrame, measure: Measure) -> Rows:
         "row": pl.Int64, "x": pl.Float64, "low": pl.Float64, "high": pl.Float64, "fill": pl.Float64,
         **dict.fromkeys(("colour", "mark", "name", "first", "second"), pl.String),
     }  # fmt: skip
-    return Rows(names=names, marks=pl.DataFrame(marks, schema), axis=measure.axis, zero=0.0, least=0.0, row_px=24)
+    return Rows(names=names, marks=pl.DataFrame(marks, schema), axis=measure.axis, row_px=24)
 
 
 def legend(rows: pl.DataFrame) -> list[Entry]:
