@@ -99,6 +99,8 @@ def _folded(columns: Sequence[_Column], width: int) -> Iterator[Table | Text]:
         if _total(widths) <= width:
             yield _table(records, widths)
             return
+    if len(set(first.cells)) < len(first.cells):  # in blocks, what a line is must be seen in each
+        first, others = _Column("row", tuple(map(str, range(1, len(first.cells) + 1))), True), list(columns)
     same = [column for column in others if column.is_constant]
     block, widths = [first], [min(first.folded_width, width // 2)]
     for column in (column for column in others if not column.is_constant):

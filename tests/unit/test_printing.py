@@ -49,7 +49,8 @@ def test_few_rows_stand_side_by_side_where_they_are_wider_than_the_terminal() ->
 def test_many_rows_stand_in_blocks_and_what_is_the_same_in_all_is_stated_once() -> None:
     lines = printed(pl.concat([PLANS] * 3), 40)
     blank = next(at for at, line in enumerate(lines) if not line.strip())
-    assert [lines[blank - 1].split()[0], lines[-3].split()[0]] == ["B200-SXM-180GB", "B200-SXM-180GB"]
+    # Two devices three times over: a number says which line of one block goes with which of another.
+    assert (lines[blank - 1].split()[:3], lines[-3].split()[0]) == (["6", "B200-SXM-180GB", "4"], "6")
     assert lines[-2:] == ["The same in every row: replicas 1", "Empty in every row: first_broken"]
 
 
