@@ -1,4 +1,4 @@
-"""Plain text that tools print: `ollama run --verbose` and `mlx_lm.benchmark`."""
+"""Plain text that tools print: `ollama run --verbose`, timings of llama.cpp, and `mlx_lm.benchmark`."""
 
 import re
 from collections.abc import Iterator
@@ -19,9 +19,21 @@ _MLX = re.compile(
 )
 
 
+_LLAMA = re.compile(
+    r"prompt eval time =\s+[\d.]+ ms /\s+(?P<given>\d+) tokens.*?(?P<read>[\d.]+) tokens per second\).*?"
+    r"(?<!prompt )eval time =\s+[\d.]+ ms /\s+(?P<made>\d+) (?:tokens|runs).*?(?P<written>[\d.]+) tokens per second\)",
+    re.DOTALL,
+)
+
+
 def ollama(text: str) -> Iterator[Row | None] | None:
     """What `ollama run --verbose` prints after an answer; model and device are not in it."""
     return _rates(_OLLAMA, text, "ollama --verbose", "ollama")
+
+
+def llama(text: str) -> Iterator[Row | None] | None:
+    """What `llama-server` and `llama-completion` print after each answer; the device is not in it."""
+    return _rates(_LLAMA, text, "timings of llama.cpp", "llama.cpp")
 
 
 def mlx(text: str) -> Iterator[Row | None] | None:
