@@ -59,6 +59,36 @@ prompt eval time =     130.00 ms /    26 tokens (    5.00 ms per token,   200.00
 llama_print: prompt eval time =    2907.77 ms /    17 tokens (  171.05 ms per token,     5.85 tokens per second)
 llama_print:        eval time =  107544.58 ms /   348 runs   (  309.04 ms per token,     3.24 tokens per second)
 """
+SERVED = """\
+docker exec vllm-bench vllm bench serve --model Qwen/Qwen3.5-2B --num-prompts 50 --request-rate 0.2
+============ Serving Benchmark Result ============
+Successful requests:                     50
+Failed requests:                         0
+Request rate configured (RPS):           0.20
+Benchmark duration (s):                  394.54
+Total input tokens:                      55622
+Total generated tokens:                  209303
+Output token throughput (tok/s):         530.50
+Peak concurrent requests:                24.00
+---------------Time to First Token----------------
+Mean TTFT (ms):                          143.56
+-----Time per Output Token (excl. 1st token)------
+Mean TPOT (ms):                          44.42
+==================================================
+
+python -m sglang.launch_server --model Qwen/Qwen2.5-VL-72B-Instruct --tp 8
+============ Serving Benchmark Result ============
+Backend:                                 sglang-oai-chat
+Traffic request rate:                    inf
+Max request concurrency:                 1
+Successful requests:                     10
+Benchmark duration (s):                  92.78
+Total input tokens:                      24776
+Total generated tokens:                  4220
+Output token throughput (tok/s):         45.48
+Mean TTFT (ms):                          500.00
+Mean TPOT (ms):                          20.00
+"""
 MLX = """\
 Running warmup..
 Timing with prompt_tokens=1024, generation_tokens=64, batch_size=1.
@@ -195,6 +225,18 @@ def test_timings_of_llama_cpp_are_read_answer_by_answer(tmp_path: Path) -> None:
         ("prefill", "tokens_per_s", 200.0, 26, None, 0), ("decode", "tokens_per_s", 74.5, None, 298, 26),
         ("prefill", "tokens_per_s", 5.85, 17, None, 0), ("decode", "tokens_per_s", 3.24, None, 348, 17),
     ]  # fmt: skip
+
+
+def test_what_serving_benchmarks_print_is_read_as_their_json_is(tmp_path: Path) -> None:
+    frame = read_measurements(_file(tmp_path, "run.md", SERVED))
+    assert frame.select("engine", "model_as_reported", "device_count", "note").unique(maintain_order=True).rows() == [
+        ("vLLM", "Qwen/Qwen3.5-2B", None, "Poisson 0.20 req/s"),
+        ("SGLang", "Qwen/Qwen2.5-VL-72B-Instruct", 8, None),
+    ]
+    assert frame.filter(metric="tpot_s")["value"].to_list() == pytest.approx([0.04442, 0.02])
+    first, second = frame.filter(metric="output_tokens_per_s").iter_rows(named=True)
+    assert first["batch"] == pytest.approx(50 * (0.14356 + 0.04442 * 209303 / 50) / 394.54, abs=0.01)  # Little's law
+    assert (second["batch"], second["input_tokens"], second["output_tokens"]) == (1, 2477.6, 422)
 
 
 def test_mlx_lm_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
