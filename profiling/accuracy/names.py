@@ -89,8 +89,12 @@ def _labelled(name: str, architecture: str, billions: str) -> Architecture:
     Raises:
         UnknownModel: No model has that number, or models of different shapes have.
     """
-    error = 0.5 * 10.0 ** -len(billions.partition(".")[2])
-    near = [model for model in models().values() if abs(model.parameters_total / 1e9 - float(billions)) <= 1.01 * error]
+    error = 1.01e9 * 0.5 * 10.0 ** -len(billions.partition(".")[2])
+    near = [
+        model
+        for model in models().values()
+        if any(abs(total - 1e9 * float(billions)) <= error for total in _totals(model))
+    ]
     same = [model for model in near if _plain(model.model_type) == _plain(architecture)]
     shapes: dict[tuple[str, float], list[Architecture]] = {}
     for model in same or near:
@@ -101,6 +105,12 @@ def _labelled(name: str, architecture: str, billions: str) -> Architecture:
     several = ", ".join(sorted(alike[0].name for alike in shapes.values()))
     found = f"models of different shapes have that many: {several}" if shapes else "no model known here has that many"
     raise UnknownModel(f"{name!r} is all that was printed, and {found}; state it with --model")
+
+
+def _totals(model: Architecture) -> tuple[int, int]:
+    """Parameters of its files without and with the layers that predict ahead."""
+    ahead = sum(part.parameters or 0 for part in model.not_counted if "(MTP)" in part.name)
+    return model.parameters_total, model.parameters_total + ahead
 
 
 def _plain(word: str) -> str:

@@ -12,9 +12,12 @@ _DRIVER = re.compile(r"\s*\(RADV [^)]*\)")
 """What Mesa's driver of Vulkan adds to the names of AMD's devices."""
 _FILE_TYPE = re.compile(r"(?<![a-z0-9])(?:ud-)?((?:iq|tq|q)\d_[a-z0-9_]+|mxfp4|bf16|f16|f32)(?![a-z0-9])")
 _PRINTED_TYPE = re.compile(
-    r"\s+(?:mostly )?((?:I|T)?Q\d_?\w*|MXFP4|BF16|F16|F32)(?: - (Small|Medium|Large))?(?: MoE)?$"
+    r"\s+(?:mostly |all )?((?:I|T)?Q\d_?\w*|MXFP4|NVFP4|BF16|F16|F32)(?: (?P<mix>mix))?"
+    r"(?: - (?:(?P<size>Small|Medium|Large)|[\d.]+ bpw(?: ternary)?))?(?: MoE)?(?: \(guessed\))?$"
 )
-_SIZES = {"small": "s", "medium": "m", "large": "l"}
+_SIZES = {"Small": "_s", "Medium": "_m", "Large": "_l"}
+_OTHERWISE = {"q2_k_m": "q2_k", "iq3_s mix": "iq3_m"}
+"""Types that llama.cpp prints under names of their own: `Q2_K - Medium`, `IQ3_S mix - 3.66 bpw`."""
 _NAMELESS = re.compile(r"(?:ggml-)?model(?:[-_.].*)?", re.IGNORECASE)
 """Files that people convert themselves: `ggml-model-q4_0.gguf` says nothing of its model."""
 _TEST = re.compile(r"(?:pp\s?(?P<given>\d+))?\+?(?:tg\s?(?P<made>\d+))?(?:\s*@\s*d(?P<depth>\d+))?")
@@ -79,8 +82,9 @@ def gguf_format(run: Mapping[str, object], file: str) -> str | None:
     printed = _PRINTED_TYPE.search(f" {run.get('model_type') or ''}")
     if not printed:
         return None
-    name = printed[1].casefold() + (f"_{_SIZES[printed[2].casefold()]}" if printed[2] else "")
-    return name if name in {"bf16", "mxfp4"} else f"gguf-{name}"
+    name = printed[1].casefold() + _SIZES.get(printed["size"] or "", "") + (" mix" if printed["mix"] else "")
+    name = _OTHERWISE.get(name, name)
+    return name if name in {"bf16", "mxfp4", "nvfp4"} else f"gguf-{name}"
 
 
 def _printed_rows(cells: Mapping[str, str], printed: Mapping[str, object]) -> Iterator[Row | None]:
@@ -116,7 +120,7 @@ def _rows(run: Mapping[str, object]) -> Iterator[Row | None]:
         "source": "llama-bench",
         "measured_on": str(run.get("test_time") or "")[:10],
         "device_as_reported": ", ".join(devices),
-        "device": devices[0] if devices else None,
+        "device": devices[0] if len(set(devices)) == 1 else ", ".join(devices) or None,
         "device_count": max(1, len(devices)) if devices else None,
         "parallelism": parallelism,
         "engine": "llama.cpp",

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipelines.sources.measurements.llama_bench import gguf_format
 from pipelines.sources.measurements.read import read_measurements
 from pipelines.sources.measurements.rows import Stated, UnknownMeasurements
 from profiling.accuracy.cases import NotAsked, case_of
@@ -151,6 +152,19 @@ build: 08d0baac (7950)
 """
 
 
+@pytest.mark.parametrize(
+    ("printed", "name"),
+    [
+        ("qwen3 8B Q2_K - Medium", "gguf-q2_k"), ("qwen3next 80B.A3B IQ3_XXS - 3.0625 bpw", "gguf-iq3_xxs"),
+        ("llama 8B IQ3_S mix - 3.66 bpw", "gguf-iq3_m"), ("gpt-oss 20B MXFP4 MoE", "mxfp4"),
+        ("llama 7B mostly Q4_0", "gguf-q4_0"), ("llama 7B Q3_K - Large (guessed)", "gguf-q3_k_l"),
+        ("bitnet 2B TQ1_0 - 1.69 bpw ternary", "gguf-tq1_0"), ("llama 1B all F32", "gguf-f32"),
+    ],
+)  # fmt: skip
+def test_types_of_files_are_read_as_llama_cpp_prints_them(printed: str, name: str) -> None:
+    assert gguf_format({"model_type": printed}, "") == name
+
+
 def test_llama_bench_says_how_devices_shared_the_model_and_what_was_not_on_them(tmp_path: Path) -> None:
     frame = read_measurements(_file(tmp_path, "printed.md", PARTLY))
     assert frame.select("stage", "device_count", "parallelism", "note").rows() == [
@@ -188,6 +202,8 @@ def test_llama_bench_says_how_devices_shared_the_model_and_what_was_not_on_them(
         ("llama 7B (7.24 B parameters)", "mistralai/Mistral-7B-v0.1"),  # llama.cpp runs Mistral as llama
         ("gemma3 4B (3.88 B parameters)", "google/gemma-3-4b-it"),
         ("qwen2 14B (14.77 B parameters)", "Qwen/Qwen2.5-14B"),
+        ("qwen35moe 35B.A3B (34.66 B parameters)", "Qwen/Qwen3.5-35B-A3B"),
+        ("qwen35moe 35B.A3B (35.51 B parameters)", "Qwen/Qwen3.5-35B-A3B"),  # with the layer that predicts ahead
     ],
 )
 def test_what_llama_cpp_calls_a_model_means_the_one_of_that_many_parameters(label: str, model: str) -> None:
