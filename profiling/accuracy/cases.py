@@ -53,6 +53,8 @@ class Case:
     row: int
     stage: str
     metric: str
+    month: str
+    """When it was measured, as far as that is stated: `2025-08`, or a year alone."""
     model: Architecture
     device: Accelerator
     precision: Precision
@@ -193,6 +195,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         row=index,
         stage=stage,
         metric=metric,
+        month=str(row.get("measured_on") or "")[:7],
         model=model,
         device=device,
         precision=precision,

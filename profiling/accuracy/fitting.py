@@ -57,8 +57,18 @@ def fit_times(cases: Sequence[Case], calibrations: Mapping[str, Calibration], so
         effects=effects, errors=errors,
         measured=dict(Counter(f"{case.engine.name}|{case.device.name}" for case in some)),
         classes=dict(Counter(f"{case.engine.name}|{device_class(case.device)}" for case in some)),
-        source=source, energy=energy,
+        newest=_newest(some), source=source, energy=energy,
     )  # fmt: skip
+
+
+def _newest(cases: Sequence[Case]) -> dict[str, str]:
+    """The month of the newest row by `engine|device` and by `engine|class`, where it is stated."""
+    months: dict[str, str] = {}
+    for case in cases:
+        for name in (case.device.name, device_class(case.device)):
+            key = f"{case.engine.name}|{name}"
+            months[key] = max(months.get(key, ""), case.month)
+    return {key: month for key, month in months.items() if month}
 
 
 def _folds(cases: Sequence[Case]) -> dict[str, list[npt.NDArray[np.int64]]]:

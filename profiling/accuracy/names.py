@@ -109,7 +109,7 @@ def _labelled(name: str, architecture: str, billions: str) -> Architecture:
 
 def _totals(model: Architecture) -> tuple[int, int]:
     """Parameters of its files without and with the layers that predict ahead."""
-    ahead = sum(part.parameters or 0 for part in model.not_counted if "(MTP)" in part.name)
+    ahead = sum(part.parameters or 0 for part in model.not_counted if part.mtp_layers)
     return model.parameters_total, model.parameters_total + ahead
 
 

@@ -1,4 +1,4 @@
-"""What llama-bench writes: JSON, JSON lines and CSV of the same fields, and the table that it prints."""
+"""What llama-bench writes (JSON, JSON lines and CSV of the same fields, a table), and llama-batched-bench's table."""
 
 import csv
 import io
@@ -21,13 +21,12 @@ _OTHERWISE = {"q2_k_m": "q2_k", "iq3_s mix": "iq3_m"}
 _NAMELESS = re.compile(r"(?:ggml-)?model(?:[-_.].*)?", re.IGNORECASE)
 """Files that people convert themselves: `ggml-model-q4_0.gguf` says nothing of its model."""
 _TEST = re.compile(r"(?:pp\s?(?P<given>\d+))?\+?(?:tg\s?(?P<made>\d+))?(?:\s*@\s*d(?P<depth>\d+))?")
-_DEVICES = re.compile(
-    r"^\s*(?:Device \d+: (?P<cuda>[^,\n]+),|ggml_vulkan: \d+ = (?P<vulkan>[^|\n]+?)\s*\||"
-    r"ggml_metal\w*: GPU name:\s*(?P<metal>\S.*?)\s*$)",
-    re.MULTILINE,
+_DEVICE = re.compile(
+    r"\s*(?:Device (?P<cuda>\d+): ([^,]+),|ggml_vulkan: (?P<vulkan>\d+) = ([^|]+?)\s*\||"
+    r"ggml_metal\w*: GPU name:(?P<metal>)\s*(\S.*?)\s*$)"
 )
-"""Lines in which the backends name the devices that they found."""
-_BUILD = re.compile(r"^build: \w+ \((\d+)\)", re.MULTILINE)
+"""Lines in which the backends number and name the devices that they found."""
+_BUILD = re.compile(r"build: \w+ \((\d+)\)")
 _FIELDS = {
     "ngl": "n_gpu_layers", "sm": "split_mode", "fa": "flash_attn", "dev": "devices", "ncmoe": "n_cpu_moe",
     "ot": "tensor_buft_overrides", "nkvo": "no_kv_offload",
@@ -52,25 +51,49 @@ def llama_bench_csv(text: str) -> Iterator[Row | None] | None:
 
 def llama_bench_markdown(text: str) -> Iterator[Row | None] | None:
     """The table that llama-bench prints: `| model | size | params | backend | ngl | test | t/s |`."""
-    lines = [
-        [cell.strip() for cell in line.strip().strip("|").split("|")]
-        for line in text.splitlines()
-        if line.strip().startswith("|")
-    ]
-    heads = next((line for line in lines if {"test", "t/s", "model"} <= set(line)), None)
+    devices: list[str] = []
+    heads: list[str] = []
+    runs: list[dict[str, Any]] = []
+    for line in text.splitlines():
+        cells = _cells(line)
+        if device := _DEVICE.match(line):
+            devices = [
+                *(devices if int(device["cuda"] or device["vulkan"] or 0) else []),
+                device[device.lastindex or 0],
+            ]
+        elif build := _BUILD.match(line):  # below the table that it made
+            runs = [{"build_number": build[1], **run} for run in runs]
+        elif {"test", "t/s", "model"} <= set(cells):
+            heads = cells
+        elif cells and len(cells) == len(heads):
+            runs.append({**dict(zip(heads, cells, strict=True)), "gpu_info": ",".join(devices)})
+    return (row for run in runs for row in _printed_rows(run)) if heads else None
+
+
+def batched_bench(text: str) -> Iterator[Row | None] | None:
+    """The table of `llama-batched-bench`: `| PP | TG | B | N_KV | T_PP s | S_PP t/s | …`; no model, no device."""
+    lines = [cells for line in text.splitlines() if (cells := _cells(line))]
+    heads = next((line for line in lines if {"PP", "TG", "S_PP t/s", "S_TG t/s"} <= set(line)), None)
     if heads is None:
         return None
-    build = _BUILD.search(text)
-    printed = {
-        "gpu_info": ",".join(match[match.lastgroup or 0].strip() for match in _DEVICES.finditer(text)),
-        "build_number": build[1] if build else None,
-    }
-    return (
-        row
-        for line in lines
-        if len(line) == len(heads)
-        for row in _printed_rows(dict(zip(heads, line, strict=True)), printed)
-    )
+    runs = (dict(zip(heads, line, strict=True)) for line in lines if len(line) == len(heads) and line[0].isdigit())
+    return (row for run in runs for row in _batched_rows(run))
+
+
+def _batched_rows(run: Mapping[str, str]) -> Iterator[Row | None]:
+    batch = int(run.get("B", 1))
+    shared = {"source": "llama-batched-bench", "engine": "llama.cpp", "batch": batch}
+    given, made = int(run["PP"]), int(run["TG"])
+    # Sweeps state the cache before both; else the prompt is read into an empty one, and answered.
+    before, depth = (0, given) if "B" in run else (int(run["N_KV"]), int(run["N_KV"]))
+    yield measured("tokens_per_s", run["S_PP t/s"], "prefill", input_tokens=given, context_depth=before, **shared)
+    yield measured("tokens_per_s", run["S_TG t/s"], "decode", output_tokens=made, context_depth=depth, **shared)
+
+
+def _cells(line: str) -> list[str]:
+    """Cells of a line of a table in markdown; none of another line."""
+    bare = line.strip()
+    return [cell.strip() for cell in bare.strip("|").split("|")] if bare.startswith("|") else []
 
 
 def gguf_format(run: Mapping[str, object], file: str) -> str | None:
@@ -87,7 +110,7 @@ def gguf_format(run: Mapping[str, object], file: str) -> str | None:
     return name if name in {"bf16", "mxfp4", "nvfp4"} else f"gguf-{name}"
 
 
-def _printed_rows(cells: Mapping[str, str], printed: Mapping[str, object]) -> Iterator[Row | None]:
+def _printed_rows(cells: Mapping[str, str]) -> Iterator[Row | None]:
     test = _TEST.fullmatch(cells["test"])
     rate = re.match(r"([\d.]+)(?:\s*±\s*([\d.]+))?", cells["t/s"])
     if not test or not rate:
@@ -97,7 +120,6 @@ def _printed_rows(cells: Mapping[str, str], printed: Mapping[str, object]) -> It
     yield from _rows(
         {
             **{_FIELDS.get(head, head): cell for head, cell in cells.items()},
-            **printed,
             "n_prompt": test["given"],
             "n_gen": test["made"],
             "n_depth": test["depth"],

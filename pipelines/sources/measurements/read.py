@@ -19,11 +19,18 @@ from profiling.measure.recorded import SERVE
 Read = Callable[[str], Iterator[Row | None] | None]
 LARGEST_FILE_BYTES = 1 << 28
 TABLES: Sequence[Read] = (tables.own, llama_bench.llama_bench_csv, tables.silicon)
-TEXTS: Sequence[Read] = (llama_bench.llama_bench_markdown, texts.serving, texts.ollama, texts.llama, texts.mlx)
+TEXTS: Sequence[Read] = (
+    llama_bench.llama_bench_markdown,
+    llama_bench.batched_bench,
+    texts.serving,
+    texts.ollama,
+    texts.llama,
+    texts.mlx,
+)
 
 
 KNOWN = (
-    "our own CSV", "llama-bench (JSON, CSV, markdown)",
+    "our own CSV", "llama-bench (JSON, CSV, markdown)", "llama-batched-bench and llama-sweep-bench (text)",
     "vllm bench serve (JSON, or as printed), latency and throughput (JSON)",
     "sglang bench_serving (JSON lines, or as printed) and bench_one_batch (JSON lines)", "llmfit bench (JSON)",
     "ollama run --verbose (text)", "timings of llama-server and llama-completion (text)",

@@ -149,6 +149,14 @@ ggml_cuda_init: found 2 CUDA devices:
 | llama 7B mostly Q4_0           |   3.56 GiB |     6.74 B | CUDA       |  -1 | tensor| pp512+tg128|    500.00 ± 0.59 |
 
 build: 08d0baac (7950)
+
+ggml_cuda_init: found 1 CUDA devices:
+  Device 0: NVIDIA GeForce RTX 4090, compute capability 8.9, VMM: yes
+|model|size|params|backend|ngl|fa|test|t/s|
+|:---|---|---|---|---|---|---|---:|
+|qwen3 8B Q2_K - Medium|3.05 GiB|8.19 B|CUDA|99|1|pp512|9000.00 ± 9.00|
+
+build: ff5ef827 (8763)
 """
 
 
@@ -173,10 +181,11 @@ def test_llama_bench_says_how_devices_shared_the_model_and_what_was_not_on_them(
         ("decode", 1, None, None),
         ("decode", 2, "llama.cpp row split", None),
         ("request", 2, "TP2", None),
+        ("prefill", 1, None, "fa 1"),
     ]
-    assert frame["engine_version"].unique().to_list() == ["b7950"]
-    assert frame["weight_format"].unique().to_list() == ["gguf-q4_0"]
-    assert frame["value"][-1] == pytest.approx((512 + 128) / 500)
+    assert frame["engine_version"].to_list() == ["b7950"] * 5 + ["b8763"]
+    assert frame["weight_format"].to_list() == ["gguf-q4_0"] * 5 + ["gguf-q2_k"]
+    assert frame["value"][4] == pytest.approx((512 + 128) / 500)
     names = Names(accelerators())
     asked = dict[int, str]()
     for at, row in enumerate(frame.iter_rows(named=True)):
@@ -191,6 +200,7 @@ def test_llama_bench_says_how_devices_shared_the_model_and_what_was_not_on_them(
         2: "32 layers, 1 x 1",
         3: "rows of its matrices were split over devices (`--split-mode row`), which is not timed here",
         4: "32 layers, 2 x 1",
+        5: "36 layers, 1 x 1",
     }
 
 
@@ -234,6 +244,19 @@ def test_ollama_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
     assert _brief(frame) == [
         ("prefill", "tokens_per_s", 200.0, 26, None, 0), ("decode", "tokens_per_s", 74.5, None, 298, 26),
     ]  # fmt: skip
+
+
+def test_the_table_of_llama_batched_bench_gives_rates_of_all_sequences_together(tmp_path: Path) -> None:
+    printed = (
+        "|    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |\n"
+        "|-------|--------|------|--------|----------|----------|----------|----------|----------|----------|\n"
+        "|   512 |    128 |    4 |   2560 |    0.500 |  4096.00 |    2.000 |   256.00 |    2.500 |  1024.00 |\n"
+    )
+    rows = read_measurements(_file(tmp_path, "batched.txt", printed))
+    assert _brief(rows) == [
+        ("prefill", "tokens_per_s", 4096.0, 512, None, 0), ("decode", "tokens_per_s", 256.0, None, 128, 512),
+    ]  # fmt: skip
+    assert rows["batch"].to_list() == [4, 4]
 
 
 def test_timings_of_llama_cpp_are_read_answer_by_answer(tmp_path: Path) -> None:
