@@ -39,8 +39,8 @@ class _Seen:
     """Whether it took longer than predicted."""
     runs_ratio: float
     """Slowest over fastest of the runs of the same question."""
-    newest: str
-    """Month of the newest row that the prediction rests on."""
+    median_month: str
+    """When the middle one of the rows that the prediction rests on was measured."""
     per_token_s: float | None
     """Measured time per token under the same load, where the first token was timed and that was too."""
 
@@ -90,8 +90,10 @@ _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
         lambda _: "a build from before September 2025, or one configured without a fast attention kernel",
     ),
     (
-        lambda seen: not seen.slower and seen.case.engine.family == "llama.cpp" and seen.case.month > seen.newest > "",
-        lambda seen: f"measured after the newest row behind the prediction ({seen.newest}); the engine gets faster",
+        lambda seen: not seen.slower
+        and seen.case.engine.family == "llama.cpp"
+        and seen.case.month > seen.median_month > "",
+        lambda seen: f"measured after most rows behind the prediction (median {seen.median_month}); engines get faster",
     ),
     (
         lambda seen: not seen.slower
@@ -174,8 +176,8 @@ def known_causes(rows: pl.DataFrame, cases: Sequence[Case], predictions: pl.Data
         case = by_row[row]
         runs = alike[case.stage, *_question(case)]
         step = per_token.get(_question(case)) if case.stage == FIRST_TOKEN else None
-        newest = times.basis(case.engine, case.device, (case.stage,)).newest
-        seen = _Seen(rows.row(row, named=True), case, measured > predicted, max(runs) / min(runs), newest, step)
+        month = times.basis(case.engine, case.device, (case.stage,)).median_month
+        seen = _Seen(rows.row(row, named=True), case, measured > predicted, max(runs) / min(runs), month, step)
         found.append((row, "; ".join(words(seen) for holds, words in _CAUSES if holds(seen)) or UNKNOWN))
     return pl.DataFrame(found, schema={"row": pl.Int64, "known_causes": pl.String}, orient="row")
 
