@@ -74,7 +74,7 @@ def serve(home: str, rows: int, port: int, counts: str) -> None:
     from bokeh.models import ColumnDataSource  # noqa: PLC0415
     from bokeh.plotting import figure  # noqa: PLC0415
 
-    from dashboards import app, known_defaults, serving  # noqa: PLC0415
+    from dashboards import app, serving  # noqa: PLC0415
     from dashboards.data import Data  # noqa: PLC0415
     from dashboards.own_files import OwnFiles  # noqa: PLC0415
     from dashboards.pages import PAGES as ALL  # noqa: PLC0415
@@ -82,7 +82,6 @@ def serve(home: str, rows: int, port: int, counts: str) -> None:
     from warehouse.settings import Settings  # noqa: PLC0415
 
     pn.extension("tabulator", design=theme.DESIGN, notifications=False)
-    known_defaults.remember()
     settings = Settings.model_validate({"home": home, "most_sessions": 1_000})
 
     class Grown(Data):

@@ -19,7 +19,7 @@ from bokeh.util.warnings import BokehUserWarning
 from panel.io.resources import component_resource_path
 from tornado.web import ErrorHandler
 
-from dashboards import bringing, chart_files, documentation, finding, glossary, known_defaults, serving
+from dashboards import bringing, chart_files, documentation, finding, glossary, serving
 from dashboards.data import Data
 from dashboards.own_files import COOKIE, OwnFiles
 from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
@@ -55,7 +55,6 @@ def serve(settings: Settings, show: bool = False) -> None:
     """
     serving.require_guarded(settings)
     pn.extension("tabulator", design=theme.DESIGN, notifications=False)
-    known_defaults.remember()
     logs.start(settings)
     logging.getLogger("asyncio").addFilter(serving.is_no_visitor_who_left)
     # A browser describes what it was sent since it last spoke once more; Bokeh keeps what it has, and complains.
