@@ -6,7 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -200,6 +200,7 @@ def text_of(payload: bytes, name: str) -> str:
         return payload.decode("cp1252", errors="replace")
 
 
+@lru_cache(maxsize=1 << 16)
 def plain(name: str) -> str:
     """A column's name without what exports change: case, what stands between words, its unit, which way is better."""
     bare = name.replace("\u200b", "")
