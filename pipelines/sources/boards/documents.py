@@ -19,7 +19,15 @@ from pipelines.sources.boards.declaration import SUFFIX_FORMS, File
 from pipelines.sources.boards.markdown import markdown_tables, with_links
 from pipelines.sources.boards.nested import parsed, rows_at
 from pipelines.sources.boards.shapes import flat, whole_table
-from pipelines.sources.tables import DELIMITERS, INDEX_NAMES, UnreadableFile, as_utf8, delimiter_of, read_as_text
+from pipelines.sources.tables import (
+    DELIMITERS,
+    INDEX_NAMES,
+    UnreadableFile,
+    as_utf8,
+    delimiter_of,
+    read_as_text,
+    refuse_web_page,
+)
 
 FILE_NAME, FILE_STEM, FILE_PATH = "file.name", "file.stem", "file.path"
 """Columns that every file has."""
@@ -230,6 +238,7 @@ def headers_of(member: Member) -> list[Header]:
     Raises:
         UnreadableFile: it is no text, or its first record no header.
     """
+    refuse_web_page(member.payload, member.name)
     text = text_of(member.payload[:_SNIFFED_BYTES], member.name)
     likely = delimiter_of(text)
     headers = []
