@@ -1,29 +1,29 @@
 """How sure an ability is: results resampled, items fitted again, units scored again, a thousand times."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from analytics.ability.alternation import recalibrated
+from analytics.ability.alternation import Alternation
 from analytics.ability.design import Design
-from analytics.ability.grouping import Groups
+from analytics.ability.grouping import Groups, tiles
 from analytics.ability.levels import Observed, fit_levels
 from analytics.ability.model import POOLING, Fit, calibrating, expectations
-from analytics.ability.results import Flags, Floats, Integers
+from analytics.ability.results import Floats, Integers, Results
 from analytics.ability.scale import Scale
 
 ROUNDS = 1000
 LEVEL = 0.90
 """Level of intervals, as in the published index."""
-_CELLS = 1 << 17
-"""Results times rounds that are worked on at once: half a megabyte each of what a step works on."""
+_BLOCK = 32
+"""Rounds that are worked on at once; with a tile's results a quarter of a megabyte of each thing that a step needs."""
 _SEED = 20_261_115
-_SWEEPS = 6
+_SWEEPS = 5
 """Alternations per round, from the fit to all results; tests compare with whole fits."""
-_STEPS = 5
+_STEPS = 3
 """Steps of a level per round, from the one of the fit."""
 _THREADS = 2
 _STATED = 1e-3
@@ -137,63 +137,26 @@ def _interval(ability: Floats, drawn: Floats, stretch: Floats, margin: Floats) -
 
 def domain_shifts(design: Design, fitted: Fit) -> Floats:
     """(G,) how much better each unit is in a domain than overall, on the scale of the fit, shrunk towards 0."""
-    items = fitted.items
-    eta = replace(items, ability=fitted.ability).predictor(design.results)
-    inside = _Inside.of(design)
-    shift: Floats = _shifts(
-        inside,
-        design,
-        fitted,
-        eta[:, None],
-        items.slope[:, None],
-        design.results.value[:, None],
-        fitted.weight[:, None],
-    )[:, 0]
-    return shift
-
-
-@dataclass(frozen=True)
-class _Inside:
-    """Results in domains, dealt to a unit's domains."""
-
-    groups: Groups
-    units: Integers
-    results: Integers
-    item: Integers
-    linear: Flags
-
-    @classmethod
-    def of(cls, design: Design) -> "_Inside":
-        group, place, inside = domain_groups(design)
-        item = design.results.item[inside]
-        units = group // max(design.domains, 1)
-        return cls(Groups(place[inside], len(group)), units, inside, item, design.results.linear[item])
-
-
-def _shifts(
-    inside: _Inside,
-    design: Design,
-    fitted: Fit,
-    eta: Floats,
-    slope: Floats,
-    value: Floats,
-    weight: Floats,
-    random: np.random.Generator | None = None,
-) -> Floats:
-    usual = POOLING / fitted.mean_slope(design)
-    spread = np.where(fitted.domain_spread > 0, fitted.domain_spread, usual)[inside.units][:, None]
-    expected: Floats = np.zeros((1, 1))
-    if random is not None:
-        expected = spread.astype(np.float32) * _normals(random, (inside.groups.groups, eta.shape[1]))
+    items, results = fitted.items, design.results
+    group, place, inside = domain_groups(design)
+    item = results.item[inside]
     shift, _ = fit_levels(
-        inside.groups,
-        Observed(value[inside.results], weight[inside.results], slope[inside.item], inside.linear),
-        eta[inside.results],
-        expected,
-        spread**-2.0,
-        iterations=_STEPS,
+        Groups(place[inside], len(group)),
+        Observed(
+            results.value[inside, None], fitted.weight[inside, None], items.slope[item, None], results.linear[item]
+        ),
+        replace(items, ability=fitted.ability).predictor(results)[inside, None],
+        np.zeros((1, 1)),
+        _domain_spread(design, fitted, group)[:, None] ** -2.0,
     )
-    return shift
+    return shift[:, 0]
+
+
+def _domain_spread(design: Design, fitted: Fit, group: Integers) -> Floats:
+    """(G,) how far domains of each unit scatter around its overall ability."""
+    usual = POOLING / fitted.mean_slope(design)
+    spread: Floats = np.where(fitted.domain_spread > 0, fitted.domain_spread, usual)[group // max(design.domains, 1)]
+    return spread
 
 
 def _normals(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
@@ -204,69 +167,142 @@ def _normals(random: np.random.Generator, shape: tuple[int, int]) -> Floats:
 
 def _rounds(design: Design, fitted: Fit, scale: Scale, rounds: int) -> Iterator[tuple[Floats, Floats]]:
     """Blocks of (U, B) overall and (G, B) domain abilities in index points."""
-    block = max(8, _CELLS // len(design.results))
-    sizes = [min(block, rounds - begin) for begin in range(0, rounds, block)]
+    sizes = [min(_BLOCK, rounds - begin) for begin in range(0, rounds, _BLOCK)]
     draws = [np.random.default_rng(seed) for seed in np.random.SeedSequence(_SEED).spawn(len(sizes))]
-    resampler = _resampler(design, fitted, scale)
+    resampling = _Resampling(design, fitted, scale)
     # Most of the work is in ufuncs, which let the other thread run.
     with ThreadPoolExecutor(_THREADS) as threads:
-        yield from threads.map(resampler, sizes, draws)
+        yield from threads.map(resampling.block, sizes, draws)
 
 
-def _resampler(
-    design: Design, fitted: Fit, scale: Scale
-) -> Callable[[int, np.random.Generator], tuple[Floats, Floats]]:
-    """What makes a block of rounds, in single precision; all that the blocks share is computed once."""
-    results, known = design.results, fitted.known
-    item, own = results.item, replace(design, counted=known).own
-    count = results.per_unit()
-    order = np.argsort(results.unit, kind="stable")
-    first, many = (np.cumsum(count) - count)[results.unit[order]], count[results.unit[order]]
-    chosen = calibrating(design)
-    design = replace(design, counted=known)
-    centre, precision = expectations(design, fitted.ability, fitted.information, fitted.prior, fitted.modes)
-    scatter = np.sqrt(fitted.noise.variance(replace(fitted.items, ability=fitted.ability).expected(results), results))
-    own_scatter = scatter / np.where(design.standing, 1.0, np.sqrt(np.maximum(count, 1))[results.unit])
-    of_units, inside = Groups(results.unit, results.units), _Inside.of(design)
-    by_vendor = fitted.items.vendor * (results.by_vendor & ~results.linear[item])
-    single: dict[str, Any] = {
-        name: column[:, None].astype(np.float32)
-        for name, column in {
-            "many": many, "value": results.value, "scatter": own_scatter, "weight": fitted.weight,
-            "own": own * fitted.share[results.unit], "vendor": by_vendor, "centre": centre,
-            "error": np.where(precision > _STATED, 1 / np.sqrt(precision), 0.0), "domain_spread": fitted.domain_spread,
-        }.items()
-    }  # fmt: skip
+@dataclass(frozen=True)
+class _Tile:
+    """Some units with all their results, and the results of theirs that are in domains."""
 
-    def block(size: int, random: np.random.Generator) -> tuple[Floats, Floats]:
-        shape = (len(results), size)
+    rows: slice
+    units: slice
+    of_units: Groups
+    domains: slice
+    of_domains: Groups
+    inside: Integers
+
+
+class _Resampling:
+    """What makes blocks of rounds, in single precision; all that they share is computed once."""
+
+    def __init__(self, design: Design, fitted: Fit, scale: Scale) -> None:
+        by_unit = np.argsort(design.results.unit, kind="stable")
+        weight, chosen = fitted.weight[by_unit], calibrating(design)
+        alternating = np.argsort(chosen.results.unit, kind="stable")
+        place = np.empty(len(by_unit), dtype=np.int64)
+        place[by_unit] = np.arange(len(by_unit))
+        self._calibrating = place[np.flatnonzero(chosen.mask)[alternating]]
+        self._alternation = Alternation(chosen.results.where(alternating), fitted.items)
+        design = replace(design.where(by_unit), counted=fitted.known)
+        results = design.results
+        self._scale, self._results = scale, results
+        count = results.per_unit()
+        self._many = count[results.unit, None]
+        self._first = (np.cumsum(count) - count)[results.unit, None]
+        centre, self._precision = expectations(design, fitted.ability, fitted.information, fitted.prior, fitted.modes)
+        expected = replace(fitted.items, ability=fitted.ability).expected(results)
+        scatter = np.sqrt(fitted.noise.variance(expected, results))
+        group, at, _ = domain_groups(design)
+        self._group_unit = group // max(design.domains, 1)
+        self._group_spread = _domain_spread(design, fitted, group)[:, None]
+        self._tiles = _tiles_of(results, at, self._group_unit)
+        # Where rounds begin, a domain included: its draw from the prior may lie where the curve is flat.
+        self._single: dict[str, Any] = {
+            name: column[:, None].astype(np.float32)
+            for name, column in {
+                "value": results.value,
+                "scatter": scatter / np.where(design.standing, 1.0, np.sqrt(np.maximum(count, 1))[results.unit]),
+                "weight": weight,
+                "own": design.own * fitted.share[results.unit],
+                "vendor": fitted.items.vendor * (results.by_vendor & ~results.linear[results.item]),
+                "centre": centre,
+                "error": np.where(self._precision > _STATED, 1 / np.sqrt(self._precision), 0.0),
+                "domain_spread": fitted.domain_spread,
+                "group_spread": self._group_spread[:, 0],
+                "ability": fitted.ability,
+                "shift": domain_shifts(design, replace(fitted, weight=weight)),
+            }.items()
+        }
+        self._standing = np.flatnonzero(design.standing)
+
+    def _times(self, size: int, random: np.random.Generator) -> Any:
+        """(N, B) how often each result is drawn: as many of a unit as it has; published indices once."""
+        shape = (len(self._many), size)
         # A draw of nearly one must not round up to the next unit's first result.
-        nth = np.minimum((random.random(shape, dtype=np.float32) * single["many"]).astype(np.int64), many[:, None] - 1)
-        picked = order[first[:, None] + nth]
-        times = np.bincount((picked * size + np.arange(size)).ravel(), minlength=picked.size).reshape(shape)
-        weight = np.where(design.standing[:, None], 1, times) * single["weight"]
-        value = _normals(random, shape)
+        drawn = random.random(shape, dtype=np.float32)
+        drawn *= self._many.astype(np.float32)
+        picked = np.minimum(drawn.astype(np.int64), self._many - 1)
+        picked += self._first
+        picked *= size
+        picked += np.arange(size)
+        times: Any = np.bincount(picked.ravel(), minlength=picked.size).reshape(shape).astype(np.float32)
+        times[self._standing] = 1
+        return times
+
+    def block(self, size: int, random: np.random.Generator) -> tuple[Floats, Floats]:
+        """(U, B) overall and (G, B) domain abilities of B rounds, in index points."""
+        single, results = self._single, self._results
+        weight = self._times(size, random)
+        weight *= single["weight"]
+        value = _normals(random, weight.shape)
         value *= single["scatter"]
         value += single["value"]
-        items = recalibrated(chosen.results, fitted.items, weight[chosen.mask], _SWEEPS)
+        items = self._alternation.recalibrated(weight[self._calibrating], _SWEEPS)
         slope, difficulty = np.exp(items.log_slope), items.difficulty
-        slopes = slope[item]
-        offset = single["vendor"] - slopes * difficulty[item]
-        moved = _normals(random, (results.units, size))
+        centre = single["centre"] + _normals(random, (results.units, size)) * single["error"]
         domain = single["domain_spread"] * _normals(random, (results.units, size))
-        ability, _ = fit_levels(
-            of_units,
-            Observed(value, weight * single["own"], slopes, results.linear[item]),
-            offset + slopes * domain[results.unit],
-            single["centre"] + moved * single["error"],
-            precision[:, None],
-            at=fitted.ability[:, None],
-            iterations=_STEPS,
-        )
-        eta = slopes * ability[results.unit] + offset
-        shift = _shifts(inside, design, fitted, eta, slope, value, weight, random)
-        intercept, unit = scale.line(slope, difficulty, ability)
+        of_domain = single["group_spread"] * _normals(random, (len(self._group_unit), size))
+        ability, shift = np.empty_like(centre), np.empty_like(of_domain)
+        for tile in self._tiles:
+            rows, units, inside = tile.rows, tile.units, tile.inside
+            item = results.item[rows]
+            slopes, linear = slope[item], results.linear[item]
+            offset = single["vendor"][rows] - slopes * difficulty[item]
+            level, _ = fit_levels(
+                tile.of_units,
+                Observed(value[rows], weight[rows] * single["own"][rows], slopes, linear),
+                offset + slopes * domain[results.unit[rows]],
+                centre[units],
+                self._precision[units, None],
+                at=single["ability"][units],
+                iterations=_STEPS,
+            )
+            ability[units] = level
+            eta = slopes * ability[results.unit[rows]] + offset
+            shift[tile.domains], _ = fit_levels(
+                tile.of_domains,
+                Observed(value[rows][inside], weight[rows][inside], slopes[inside], linear[inside]),
+                eta[inside],
+                of_domain[tile.domains],
+                self._group_spread[tile.domains] ** -2.0,
+                at=single["shift"][tile.domains],
+                iterations=_STEPS,
+            )
+        intercept, unit = self._scale.line(slope, difficulty, ability)
         overall = intercept + unit * ability
-        return overall, overall[inside.units] + unit * shift
+        return overall, overall[self._group_unit] + unit * shift
 
-    return block
+
+def _tiles_of(results: Results, domain_group: Integers, group_unit: Integers) -> list[_Tile]:
+    """Tiles of results sorted by unit, given the group of each (−1 for none) and the unit of each group."""
+    made = []
+    for units, rows in tiles(results.unit, results.units):
+        begin, end = (int(at) for at in np.searchsorted(group_unit, [units.start, units.stop]))
+        group = domain_group[rows]
+        inside = np.flatnonzero(group >= 0)
+        made.append(
+            _Tile(
+                rows,
+                units,
+                Groups(results.unit[rows] - units.start, units.stop - units.start),
+                slice(begin, end),
+                Groups(group[inside] - begin, end - begin),
+                inside,
+            )
+        )
+    return made

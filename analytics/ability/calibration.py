@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import csr_array
 from scipy.special import expit
 
@@ -11,6 +10,9 @@ from analytics.ability.results import Floats, Integers, NoAbilityError, Results,
 
 _MOST_ITERATIONS = 500
 _LEAST_DAMPING, _MOST_DAMPING = 1e-9, 1e9
+_SOLVED = 1e-5
+"""Share of a system's residual at which its solution is taken."""
+_MOST_PRODUCTS = 1000
 _LEAST_FACTOR = 0.1
 """Location and scale are held by weak priors alone, and damping slows what they hold most: it is taken back fast."""
 
@@ -137,11 +139,7 @@ def calibrate(
         system = _normal_equations(now, expected, results, weight, priors, order)
         while True:
             tried += 1
-            try:
-                ability, rest = system.step(damping)
-            except LinAlgError:
-                damping *= growth
-                continue
+            ability, rest = system.step(damping)
             k = results.items
             candidate, then = _with_cost(
                 replace(
@@ -186,38 +184,74 @@ def _with_cost(at: Calibration, results: Results, weight: Floats, priors: Priors
 
 @dataclass(frozen=True)
 class _System:
-    """Normal equations in two blocks: abilities (diagonal), and the rest (small); few models ran a benchmark."""
+    """Normal equations in two blocks: abilities (diagonal), and difficulties, log slopes and the vendors' effect.
+
+    Attributes:
+        abilities: (U,) diagonal of the first block.
+        rest: (2 K + 1,) diagonal of the second.
+        within: (K,) between difficulty and log slope of one item.
+        vendor: (2 K,) between the vendors' effect and the items.
+        cross: (2 K + 1, U) between the blocks; few models ran a benchmark.
+        ability_gradient: (U,) half the gradient.
+        rest_gradient: (2 K + 1,) half the gradient.
+    """
 
     abilities: Floats
     rest: Floats
+    within: Floats
+    vendor: Floats
     cross: csr_array
     ability_gradient: Floats
     rest_gradient: Floats
-    fixed_slope: int | None
 
     def step(self, damping: float) -> tuple[Floats, Floats]:
         """(U,) and (2 K + 1,) step of Levenberg and Marquardt.
 
-        Raises:
-            LinAlgError: rounding has made the equations indefinite; more damping helps.
+        The abilities are eliminated, and conjugate gradients solve for the others: each item by itself is nearly the
+        solution already, so that some forty products with `cross` do where the matrix K² wide would be factorised.
         """
-        diagonal = self.abilities * (1 + damping)
-        scaled = self.cross.copy()
-        scaled.data = scaled.data / diagonal[scaled.indices]
-        reduced: Floats = self.rest + np.diag(np.diagonal(self.rest) * damping + 1e-12)
-        reduced -= (scaled @ self.cross.T).toarray()
-        right = self.cross @ (self.ability_gradient / diagonal) - self.rest_gradient
-        if self.fixed_slope is not None:
-            reduced[self.fixed_slope] = reduced[:, self.fixed_slope] = 0.0
-            reduced[self.fixed_slope, self.fixed_slope], right[self.fixed_slope] = 1.0, 0.0
-        rest: Floats = cho_solve(
-            cho_factor(reduced, overwrite_a=True, check_finite=False), right, overwrite_b=True, check_finite=False
-        )
-        return (-self.ability_gradient - self.cross.T @ rest) / diagonal, rest
+        k = len(self.within)
+        abilities, rest = self.abilities * (1 + damping), self.rest * (1 + damping)
+        difficulty, slope, back = rest[:k], rest[k : 2 * k], self.cross.T.tocsr()
+        determinant = difficulty * slope - self.within**2
+        own = np.concatenate([slope / determinant, difficulty / determinant, 1 / rest[2 * k :]])
+        other = self.within / determinant
+
+        def product(x: Floats) -> Floats:
+            made: Floats = rest * x - self.cross @ ((back @ x) / abilities)
+            made[:k] += self.within * x[k : 2 * k]
+            made[k : 2 * k] += self.within * x[:k]
+            made[: 2 * k] += self.vendor * x[2 * k]
+            made[2 * k] += self.vendor @ x[: 2 * k]
+            return made
+
+        def by_item(x: Floats) -> Floats:
+            made: Floats = own * x
+            made[:k] -= other * x[k : 2 * k]
+            made[k : 2 * k] -= other * x[:k]
+            return made
+
+        left = self.cross @ (self.ability_gradient / abilities) - self.rest_gradient
+        solution, conditioned = np.zeros_like(left), by_item(left)
+        direction, size = conditioned, float(left @ conditioned)
+        enough = _SOLVED**2 * size
+        for _ in range(_MOST_PRODUCTS):
+            if size <= enough:
+                break
+            along = product(direction)
+            curvature = float(direction @ along)
+            if curvature <= 0:
+                break
+            solution += size / curvature * direction
+            left -= size / curvature * along
+            conditioned = by_item(left)
+            size, before = float(left @ conditioned), size
+            direction = conditioned + size / before * direction
+        return (-self.ability_gradient - back @ solution) / abilities, solution
 
     def hoped(self, ability: Floats, rest: Floats, damping: float) -> float:
         """By how much a step of that damping lowers the cost if the equations are right."""
-        damped = self.abilities @ ability**2 + np.diagonal(self.rest) @ rest**2
+        damped = self.abilities @ ability**2 + self.rest @ rest**2
         return float(damping * damped - ability @ self.ability_gradient - rest @ self.rest_gradient)
 
 
@@ -229,6 +263,8 @@ def _normal_equations(
     slope = at.slope
     by_ability = steep * slope[item]
     by_slope = by_ability * (at.ability[unit] - at.difficulty[item])
+    if priors.fixed_item is not None:
+        by_slope[item == priors.fixed_item] = 0.0
     by_vendor = steep * (results.by_vendor & ~results.linear[item])
     residual = weight * (expected - results.value)
 
@@ -255,17 +291,19 @@ def _normal_equations(
     # A ridge on slopes is a penalty on exp(log slope); its derivative follows the chain rule.
     pull = slope**2 if centre is None else np.ones(k)
     toward = slope**2 if centre is None else at.log_slope - centre
-    difficulty, log_slope, vendor = np.arange(k), np.arange(k, 2 * k), 2 * k
-    rest = np.zeros((2 * k + 1, 2 * k + 1))
-    rest[difficulty, difficulty] = over_items(weight * by_ability**2) + priors.difficulty
-    rest[log_slope, log_slope] = over_items(weight * by_slope**2) + priors.slope * pull
-    rest[difficulty, log_slope] = rest[log_slope, difficulty] = -over_items(weight * by_ability * by_slope)
-    rest[difficulty, vendor] = rest[vendor, difficulty] = -over_items(weight * by_ability * by_vendor)
-    rest[log_slope, vendor] = rest[vendor, log_slope] = over_items(weight * by_slope * by_vendor)
-    rest[vendor, vendor] = float(weight @ by_vendor**2) + priors.vendor
+    if priors.fixed_item is not None:
+        toward[priors.fixed_item] = 0.0
     return _System(
         summed(unit, weight * by_ability**2, u) + priors.ability,
-        rest,
+        np.concatenate(
+            [
+                over_items(weight * by_ability**2) + priors.difficulty,
+                over_items(weight * by_slope**2) + priors.slope * pull,
+                [float(weight @ by_vendor**2) + priors.vendor],
+            ]
+        ),
+        -over_items(weight * by_ability * by_slope),
+        np.concatenate([-over_items(weight * by_ability * by_vendor), over_items(weight * by_slope * by_vendor)]),
         cross,
         summed(unit, residual * by_ability, u) + priors.ability * at.ability,
         np.concatenate(
@@ -275,5 +313,4 @@ def _normal_equations(
                 [float(residual @ by_vendor) + priors.vendor * at.vendor],
             ]
         ),
-        None if priors.fixed_item is None else k + priors.fixed_item,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analytics.ability.results import Flags, Floats
+from analytics.ability.results import Flags, Floats, Integers
 from analytics.statistics.normal import TWO_SIDED_90, TWO_SIDED_95
 
 _LEAST_PAIRS = 5
@@ -24,11 +24,13 @@ class Agreement:
     pairs: int
 
 
-def _ranks(values: Floats) -> Floats:
-    """Ranks along the last axis; equal values share the mean of theirs."""
-    from scipy.stats import rankdata  # noqa: PLC0415 - a second of import, needed only to compare fits
-
-    return np.asarray(rankdata(values, axis=-1), dtype=np.float64)
+def _ranks(values: Floats, times: Integers) -> Floats:
+    """(B, n) ranks among (n,) values of which each is there (B, n) times; equal values share the mean of theirs."""
+    distinct, place = np.unique(values, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    alike = np.add.reduceat(times[:, order], np.searchsorted(place[order], np.arange(len(distinct))), axis=1)
+    ranks: Floats = (np.cumsum(alike, axis=1) - (alike - 1) / 2)[:, place]
+    return ranks
 
 
 def rank_agreement(first: Floats, second: Floats) -> Agreement:
@@ -39,7 +41,8 @@ def rank_agreement(first: Floats, second: Floats) -> Agreement:
     n = len(first)
     if n < _LEAST_PAIRS or np.ptp(first) == 0 or np.ptp(second) == 0:
         return Agreement(float("nan"), float("nan"), float("nan"), n)
-    correlation = float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
+    once = np.ones((1, n), dtype=np.int64)
+    correlation = float(np.corrcoef(_ranks(first, once), _ranks(second, once))[0, 1])
     angle = np.arctanh(np.clip(correlation, -0.999999, 0.999999))
     margin = TWO_SIDED_95 * np.sqrt((1 + correlation**2 / 2) / max(n - 3, 1))
     return Agreement(correlation, float(np.tanh(angle - margin)), float(np.tanh(angle + margin)), n)
@@ -62,12 +65,17 @@ def rank_gain(first: Floats, second: Floats, truth: Floats) -> Gain:
     """
     n = len(truth)
     drawn = np.random.default_rng(_SEED).integers(0, n, (_RESAMPLES, n))
-    ranks = [_ranks(np.vstack([values, values[drawn]])) for values in (first, second, truth)]
-    a, b, of = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
+    drawn += n * np.arange(_RESAMPLES)[:, None]
+    # How often each model is drawn; the first row is the models themselves.
+    times = np.ones((1 + _RESAMPLES, n), dtype=np.int64)
+    times[1:] = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
+    ranks = [_ranks(values, times) for values in (first, second, truth)]
+    # n models are drawn, so that the mean rank is (n + 1) / 2 in every row.
+    a, b, of = (rank - (n + 1) / 2 for rank in ranks)
 
     def correlation(centred: Floats) -> Floats:
-        scale = np.sqrt((centred**2).sum(axis=1) * (of**2).sum(axis=1))
-        coefficients: Floats = (centred * of).sum(axis=1) / np.where(scale > 0, scale, np.nan)
+        scale = np.sqrt((times * centred**2).sum(axis=1) * (times * of**2).sum(axis=1))
+        coefficients: Floats = (times * centred * of).sum(axis=1) / np.where(scale > 0, scale, np.nan)
         return coefficients
 
     gains = correlation(a) - correlation(b)

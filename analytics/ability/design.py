@@ -64,25 +64,26 @@ class Design:
         """(U,) units without an index that have fewer than four results of their own, or all from one source."""
         mine = self.own
         own = summed(self.results.unit, mine.astype(np.float64), self.results.units)
-        pairs = np.unique(np.stack([self.results.unit[mine], self.source[mine]]), axis=1)
-        judges = np.bincount(pairs[0], minlength=self.results.units)
+        judges = (self._table(self.source, self.sources) > 0).sum(axis=1)
         few: Flags = ((own < LEAST_RESULTS) | (judges < _LEAST_SOURCES)) & ~self.indexed
         return few
 
     @property
     def only_domain(self) -> Integers:
         """(U,) the one domain that all results of a unit are in; −1 where there are several, or an index of many."""
-        mine, unit = self.own, self.results.unit
-        domain = self.domain[self.results.item]
-        groups = np.unique(np.stack([unit[mine], domain[mine]]), axis=1)
-        several = np.bincount(groups[0], minlength=self.results.units)
-        domains = np.full(self.results.units, -1, dtype=np.int64)
-        domains[groups[0]] = groups[1]
+        in_domain = self._table(1 + self.domain[self.results.item], 1 + self.domains) > 0
+        several, domains = in_domain.sum(axis=1), in_domain.argmax(axis=1) - 1
         # Where there is one domain it is all of ability.
         return np.where((several == 1) & ~self.indexed & (self.domains > 1), domains, -1)
 
-    def where(self, mask: Flags) -> "Design":
-        """Those results alone; all indices stay."""
+    def _table(self, column: Integers, columns: int) -> Integers:
+        """(U, columns) how many results of its own each unit has in each column, given the (N,) column of each."""
+        mine, units = self.own, self.results.units
+        cell = self.results.unit[mine] * columns + column[mine]
+        return np.bincount(cell, minlength=units * columns).reshape(units, columns)
+
+    def where(self, mask: Flags | Integers) -> "Design":
+        """Those results alone, by a mask or in an order; all indices stay."""
         return replace(
             self,
             results=self.results.where(mask),

@@ -40,6 +40,30 @@ class Groups:
         np.take(levels, self.group, axis=0, out=into, mode="clip")
 
 
+_ROWS = 2048
+"""Results in a tile."""
+
+
+def tiles(unit: Integers, units: int) -> list[tuple[slice, slice]]:
+    """Units and their results in pieces, so that what a step works on stays in the cache of a core.
+
+    Args:
+        unit: (N,) unit of each result, sorted.
+        units: U.
+
+    Returns:
+        Neighbouring units of each piece, and where their results lie.
+    """
+    ends = np.cumsum(np.bincount(unit, minlength=units))
+    cuts = [*(np.flatnonzero(np.diff(np.maximum(ends - 1, 0) // _ROWS)) + 1), units]
+    begins = [0, *cuts[:-1]]
+    at = [0, *(int(ends[cut - 1]) for cut in cuts)]
+    return [
+        (slice(int(first), int(last)), slice(low, high))
+        for first, last, low, high in zip(begins, cuts, at[:-1], at[1:], strict=True)
+    ]
+
+
 def scratch(shape: tuple[int, ...], dtype: np.dtype[np.float64], arrays: int) -> list[Floats]:
     """(N, R) arrays to work in again and again: memory asked for anew at every step costs more than the arithmetic."""
     return [np.empty(shape, dtype=dtype) for _ in range(arrays)]

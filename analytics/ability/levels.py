@@ -89,6 +89,6 @@ def fit_levels(
         ):  # fmt: skip
             np.copyto(current, then, where=better)
         damping = np.where(better, damping / 5, np.maximum(damping * 10, 0.1))
-        if np.abs(np.where(better, step, 1.0)).max(initial=0.0) < _NEAR:
+        if np.abs(step).max(initial=0.0) < _NEAR:
             break
     return level, information

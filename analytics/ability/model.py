@@ -159,9 +159,10 @@ def _scored(design: Design, items: Calibration, known: Flags, noise: Noise) -> F
     usual = replace(items, ability=np.zeros(results.units))
     weight = noise.weight(usual.expected(results), results, design.source)
     nothing, flat = np.zeros(results.units), np.full(results.units, _FLAT)
+    ability = nothing
     for _ in range(2):
         # The weight of a result depends on what is expected of it, so that the ability comes first and once more.
-        ability, information = score(design, items, weight, nothing, flat)
+        ability, information = score(design, items, weight, nothing, flat, ability)
         weight = noise.weight(replace(items, ability=ability).expected(results), results, design.source)
     trusted = ~design.sparse
     prior = prior_of(ability, trusted.astype(np.float64), design.features, design.maker)
@@ -169,28 +170,28 @@ def _scored(design: Design, items: Calibration, known: Flags, noise: Noise) -> F
     spread = single_domain_spread(design, ability, information, prior, POOLING / mean_slope(design, items, known))
     share = 1 / (1 + information * spread**2)
     centre, precision = expectations(design, ability, share * information, prior, modes)
-    ability, information = score(design, items, weight * share[results.unit], centre, precision)
+    ability, information = score(design, items, weight * share[results.unit], centre, precision, ability)
     # What cannot be calibrated tells nothing, of habits either.
     weight = weight * known[results.item]
     return Fit(items, known, noise, weight, ability, information, prior, modes, spread, share)
 
 
 def score(
-    design: Design, items: Calibration, weight: Floats, centre: Floats, precision: Floats
+    design: Design, items: Calibration, weight: Floats, centre: Floats, precision: Floats, at: Floats
 ) -> tuple[Floats, Floats]:
-    """(U,) abilities and information of all units, given the items and what is expected of each unit."""
-    return _levels(design.results, items, weight * design.own, centre[:, None], precision[:, None])
+    """(U,) abilities and information of all units, given the items and what is expected of each unit, from `at`."""
+    return _levels(design.results, items, weight * design.own, centre[:, None], precision[:, None], at[:, None])
 
 
 def _levels(
-    results: Results, items: Calibration, weight: Floats, centre: Floats, precision: Floats
+    results: Results, items: Calibration, weight: Floats, centre: Floats, precision: Floats, at: Floats | None = None
 ) -> tuple[Floats, Floats]:
     item = results.item
     slope = items.slope[item]
     offset = items.vendor * (results.by_vendor & ~results.linear[item]) - slope * items.difficulty[item]
     observed = Observed(results.value[:, None], weight[:, None], slope[:, None], results.linear[item])
     units = Groups(results.unit, results.units)
-    ability, information = fit_levels(units, observed, offset[:, None], centre, precision)
+    ability, information = fit_levels(units, observed, offset[:, None], centre, precision, at)
     return ability[:, 0], information[:, 0]
 
 
@@ -279,77 +280,58 @@ def expectations(
     return centre, precision
 
 
-@dataclass(frozen=True)
-class Habits:
-    """What results have in common beyond ability, on the logit scale and pooled partially.
+def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOLING) -> tuple[Floats, Floats]:
+    """Predictors with what results have in common beyond ability, and their variances without a result's own scatter.
 
-    Attributes:
-        domain: (U · D,) by how much a unit is better in a domain than its ability says, in ability.
-        maker: (makers · K,) what a maker's models have on an item.
-        era: (eras · K,) what models of a year have on an item.
-        predictor: (N,) η with all of them, for the results predicted.
-        variance: (N,) variance of that predictor, its own scatter left out.
-    """
-
-    domain: Floats
-    maker: Floats
-    era: Floats
-    predictor: Floats
-    variance: Floats
-
-
-def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOLING) -> Habits:
-    """Domains of units first, then makers and years on items alternately, each shrunk towards 0.
+    On the logit scale and pooled partially: by how much a unit is better in a domain, and what models of one maker, or
+    of one year, have on an item. Domains of units first, then makers and years alternately, each shrunk towards 0.
 
     Args:
         design: What was fitted.
         fitted: The fit.
-        predicted: Results to predict, of the same units and items; their values are not looked at.
+        predicted: n results to predict, of the same units and items; their values are not looked at.
         pooling: Spread of each kind of habit on the logit scale.
+
+    Returns:
+        (n,) predictors η and (n,) variances of them.
     """
     results, k = design.results, design.results.items
     linear = results.linear[results.item]
     typical = fitted.mean_slope(design)
 
     def predictor(of: Design) -> Floats:
-        eta: Floats = fitted.items.slope[of.results.item] * (
-            fitted.ability[of.results.unit] - fitted.items.difficulty[of.results.item]
-        )
-        return eta + fitted.items.vendor * (of.results.by_vendor & ~of.results.linear[of.results.item])
+        return replace(fitted.items, ability=fitted.ability).predictor(of.results)
 
-    def groups(of: Design) -> tuple[Integers, Integers, Integers]:
+    def codes(of: Design) -> tuple[Integers, Integers, Integers]:
         # Items outside every domain share the last one, whose shift is not used.
-        domain = of.domain[of.results.item] % (of.domains + 1)
-        unit = of.results.unit
-        return (
-            unit * (of.domains + 1) + domain,
-            of.maker[unit] * k + of.results.item,
-            of.era[unit] * k + of.results.item,
-        )
+        unit, item = of.results.unit, of.results.item
+        domain = of.domain[item] % (of.domains + 1)
+        return unit * (of.domains + 1) + domain, of.maker[unit] * k + item, of.era[unit] * k + item
 
-    sizes = (
-        results.units * (design.domains + 1),
-        (int(design.maker.max()) + 1) * k,
-        (int(design.era.max()) + 1) * k,
-    )
+    # Groups that results are in, of those fitted or of those predicted: most makers have nothing on most items.
+    occupied, groups, theirs = [], [], []
+    for mine, others in zip(codes(design), codes(predicted), strict=True):
+        group, place = np.unique(np.concatenate([mine, others]), return_inverse=True)
+        occupied.append(group)
+        groups.append(Groups(place[: len(mine)], len(group)))
+        theirs.append(place[len(mine) :])
     slopes = (fitted.items.slope[results.item], np.ones(len(results)), np.ones(len(results)))
     # Linear items move by their slope, which is in another unit than a logit.
     scale = np.where(linear, fitted.items.slope[results.item] / typical, 1.0)
-    own_domain = np.repeat(
-        np.where(fitted.domain_spread > 0, fitted.domain_spread, pooling / typical) ** -2.0, design.domains + 1
+    own_domain = np.where(fitted.domain_spread > 0, fitted.domain_spread, pooling / typical) ** -2.0
+    precisions = (
+        own_domain[occupied[0] // (design.domains + 1)],
+        *(np.full(len(group), 1 / pooling**2) for group in occupied[1:]),
     )
-    precisions = (own_domain, np.full(sizes[1], 1 / pooling**2), np.full(sizes[2], 1 / pooling**2))
-    sums = [np.zeros(size) for size in sizes]
-    weights = [np.zeros(size) for size in sizes]
-    mine, theirs = groups(design), groups(predicted)
-    groups_of = [Groups(group, size) for group, size in zip(mine, sizes, strict=True)]
+    sums = [np.zeros(len(group)) for group in occupied]
+    weights = [np.zeros(len(group)) for group in occupied]
     eta = predictor(design)
     for sweep in range(_SWEEPS):
         for at in range(3):
             if at == 0 and sweep:
                 continue
             offset = eta + sum(
-                slopes[other] * (scale if other else 1.0) * sums[other][mine[other]]
+                slopes[other] * (scale if other else 1.0) * sums[other][groups[other].group]
                 for other in range(3)
                 if other != at
             )
@@ -357,7 +339,7 @@ def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOL
                 results.value[:, None], fitted.weight[:, None], (slopes[at] * (scale if at else 1.0))[:, None], linear
             )
             level, information = fit_levels(
-                groups_of[at],
+                groups[at],
                 observed,
                 offset[:, None],
                 np.zeros(1),
@@ -375,13 +357,13 @@ def habits(design: Design, fitted: Fit, predicted: Design, pooling: float = POOL
         fitted.information[of.unit] + 1 / np.maximum(fitted.prior.error[of.unit], _LEAST_PRIOR_ERROR) ** 2
     )
     for at in range(3):
-        variance = variance + factors[at] ** 2 / (weights[at][theirs[at]] + precisions[at][theirs[at]])
-    return Habits(sums[0], sums[1], sums[2], total, variance)
+        variance = variance + factors[at] ** 2 / (weights[at] + precisions[at])[theirs[at]]
+    return total, variance
 
 
 def predict(design: Design, fitted: Fit, predicted: Design, pooling: float = POOLING) -> tuple[Floats, Floats]:
     """(n,) expected values of results that were not fitted, and their variances, scatter and own error included."""
-    effects = habits(design, fitted, predicted, pooling)
-    expected = respond(effects.predictor, predicted.results)
+    predictor, variance = habits(design, fitted, predicted, pooling)
+    expected = respond(predictor, predicted.results)
     steep = np.where(predicted.results.linear[predicted.results.item], 1.0, expected * (1 - expected))
-    return expected, steep**2 * effects.variance + fitted.noise.variance(expected, predicted.results)
+    return expected, steep**2 * variance + fitted.noise.variance(expected, predicted.results)

@@ -53,7 +53,7 @@ class Noise:
         k results that correlate by ρ are worth k / (1 + (k − 1) ρ): the design effect of cluster samples (Kish,
         "Survey Sampling", 1965).
         """
-        together = np.unique(np.stack([results.unit, source]), axis=1, return_inverse=True)[1].ravel()
+        together = results.unit * len(self.shared) + source
         alike = np.bincount(together)[together]
         worth: Floats = 1 / (1 + (alike - 1) * self.shared[source]) / self.variance(expected, results)
         return worth
@@ -87,17 +87,15 @@ def noise_of(expected: Floats, results: Results, source: Integers, sources: int)
         np.sqrt(np.maximum(square, _LINEAR_FLOOR**2)), _scatter_of_shares(expected, results), np.zeros(sources)
     )
     z = left / np.sqrt(noise.variance(expected, results))
-    _, first, together = np.unique(np.stack([results.unit, source]), axis=1, return_index=True, return_inverse=True)
-    together = together.ravel()
-    # A unit that one source alone describes hides what its results share: its ability has taken it up.
-    several_sources = np.bincount(results.unit[first], minlength=results.units)[results.unit[first]] > 1
-    size, total, squares = np.bincount(together), np.bincount(together, z), np.bincount(together, z**2)
-    of_source = source[first]
-    pairs = np.bincount(of_source, several_sources * size * (size - 1), sources)
-    products = np.bincount(of_source, several_sources * (total**2 - squares), sources)
-    variance = np.bincount(of_source, several_sources * squares, sources) / np.maximum(
-        np.bincount(of_source, several_sources * size, sources), 1
+    together, cells = results.unit * sources + source, results.units * sources
+    size, total, squares = (
+        np.bincount(together, numbers, cells).reshape(results.units, sources) for numbers in (None, z, z**2)
     )
+    # A unit that one source alone describes hides what its results share: its ability has taken it up.
+    several_sources = ((size > 0).sum(axis=1) > 1)[:, None]
+    pairs = (several_sources * size * (size - 1)).sum(axis=0)
+    products = (several_sources * (total**2 - squares)).sum(axis=0)
+    variance = (several_sources * squares).sum(axis=0) / np.maximum((several_sources * size).sum(axis=0), 1)
     shared = np.where(pairs > 0, products / np.maximum(pairs, 1) / np.maximum(variance, 1e-9), 0.0)
     return Noise(noise.linear, noise.share, np.clip(shared, LEAST_SHARED, 0.95))
 

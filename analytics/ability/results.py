@@ -50,8 +50,8 @@ class Results:
         """K."""
         return len(self.linear)
 
-    def where(self, mask: Flags) -> "Results":
-        """Those results alone; units and items keep their indices."""
+    def where(self, mask: Flags | Integers) -> "Results":
+        """Those results alone, by a mask or in an order; units and items keep their indices."""
         return replace(
             self,
             unit=self.unit[mask],

@@ -12,7 +12,7 @@ from pipelines.sources.leaderboards import recognition as leaderboards
 from pipelines.sources.measurements import recognition as measurements
 from pipelines.sources.profiles import recognition as profiles
 from pipelines.sources.recognised import Recognised, Unread
-from pipelines.sources.tables import UnreadableFile
+from pipelines.sources.tables import UnreadableFile, refuse_web_page
 from profiling.measure.bundle import UnusableBundle
 
 SUFFIXES = frozenset({".csv", ".parquet", ".json", *SUFFIX_FORMS})
@@ -22,10 +22,25 @@ _ZEROS = bytes(4)
 PROSE = frozenset({".md", ".toml", ".yml", ".yaml", ".zip", ".jsonl", ".ndjson"})
 """Suffixes that mostly are no data: what no board declares is passed over, unless it was named itself."""
 
+
+def _arena_or_declared(file: Unread) -> Recognised | None:
+    """What `arena.recognise` says; only nearly of the arena, a file is the board that somebody declared.
+
+    Raises:
+        UnknownBoardLayout, UnnamedBoard, UnreadableFile: as that, where no declaration knows the file either.
+    """
+    try:
+        return arena.recognise(file)
+    except arena.UNRECOGNISED:
+        if (board := boards_of_all.recognise(file)) is not None:
+            return board
+        raise
+
+
 RECOGNISERS = (
     profiles.recognise,
     leaderboards.recognise_before_boards,
-    arena.recognise,
+    _arena_or_declared,
     kernels.recognise,
     boards_of_all.recognise,
     measurements.recognise,
@@ -75,6 +90,8 @@ def recognise(
         raise UnreadableFile(
             f"{uri.rsplit('/', 1)[-1]} holds zeros where text belongs, as a file does whose copy has not ended."
         )
+    if suffix in _TEXTS - PROSE:
+        refuse_web_page(payload, uri.rsplit("/", 1)[-1])
     file = Unread(payload, suffix, uri, boards or declared(), folder, is_asked)
     recognised = next(filter(None, (recogniser(file) for recogniser in RECOGNISERS)), None)
     if recognised is None:

@@ -129,10 +129,29 @@ def _beginning(payload: bytes) -> str:
     return as_utf8(payload[: 1 << 20]).decode("utf-8", errors="replace")
 
 
+def refuse_web_page(payload: bytes, name: str) -> None:
+    """Say of a web page that it is one; a link to a file mostly leads to the page that shows it.
+
+    Raises:
+        UnreadableFile: the bytes begin as a page does.
+    """
+    if payload[:1024].lstrip(codecs.BOM_UTF8 + b" \t\r\n")[:9].lower().startswith((b"<!doctype", b"<html")):
+        raise UnreadableFile(f"{name} is a web page and no table; save the file that it shows or links to.")
+
+
+_UNMARKED = 32
+"""Bytes by which UTF-16 without a mark is recognised."""
+
+
 def as_utf8(payload: bytes) -> bytes:
-    """Text that says by its first two bytes that it is UTF-16, as spreadsheets save "Unicode", as UTF-8."""
-    is_utf16 = payload[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
-    return payload.decode("utf-16", errors="replace").encode() if is_utf16 else payload
+    """Text in UTF-16, as spreadsheets save "Unicode", as UTF-8: by its mark, or by every other byte being zero."""
+    if payload[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+        return payload.decode("utf-16", errors="replace").encode()
+    first, second = set(payload[:_UNMARKED:2]), set(payload[1:_UNMARKED:2])
+    if (first == {0}) != (second == {0}):
+        # No other text holds zeros, and Latin letters, digits and separators have none but there.
+        return payload.decode("utf-16-be" if first == {0} else "utf-16-le", errors="replace").encode()
+    return payload
 
 
 def _read_csv(payload: bytes, columns: list[str] | None = None, rows: int | None = None) -> pl.DataFrame:

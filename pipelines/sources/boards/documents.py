@@ -6,7 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,7 +19,15 @@ from pipelines.sources.boards.declaration import SUFFIX_FORMS, File
 from pipelines.sources.boards.markdown import markdown_tables, with_links
 from pipelines.sources.boards.nested import parsed, rows_at
 from pipelines.sources.boards.shapes import flat, whole_table
-from pipelines.sources.tables import DELIMITERS, INDEX_NAMES, UnreadableFile, as_utf8, delimiter_of, read_as_text
+from pipelines.sources.tables import (
+    DELIMITERS,
+    INDEX_NAMES,
+    UnreadableFile,
+    as_utf8,
+    delimiter_of,
+    read_as_text,
+    refuse_web_page,
+)
 
 FILE_NAME, FILE_STEM, FILE_PATH = "file.name", "file.stem", "file.path"
 """Columns that every file has."""
@@ -200,6 +208,7 @@ def text_of(payload: bytes, name: str) -> str:
         return payload.decode("cp1252", errors="replace")
 
 
+@lru_cache(maxsize=1 << 16)
 def plain(name: str) -> str:
     """A column's name without what exports change: case, what stands between words, its unit, which way is better."""
     bare = name.replace("\u200b", "")
@@ -229,6 +238,7 @@ def headers_of(member: Member) -> list[Header]:
     Raises:
         UnreadableFile: it is no text, or its first record no header.
     """
+    refuse_web_page(member.payload, member.name)
     text = text_of(member.payload[:_SNIFFED_BYTES], member.name)
     likely = delimiter_of(text)
     headers = []

@@ -30,7 +30,7 @@ _EFFORT_WORD = re.compile(rf"(?<![a-z0-9])(?P<effort>{_EFFORT})(?![a-z0-9])", re
 _PRECISION_WORD = re.compile(rf"(?<![a-z0-9])(?P<precision>{_PRECISION})(?![a-z0-9])", re.IGNORECASE)
 
 _NO_SCORES = re.compile(
-    r"rank|^#|#\d+$|^(?:no|nr|pos|position|index|idx|id)\.?$|param|size|date|year|cost|price|token|latency|speed|votes?$"
+    r"rank|^#|#\d+$|^(?:no|nr|pos|position|index|idx|id)\.?$|^__index_level_\d+__$|param|size|date|year|cost|price|token|latency|speed|/s(?:ec)?$|votes?$"
     r"|count|license|context|_id$|std|stderr|standard.error|(?<![a-z])ci_|n_obs|comment|^notes?$|\.link$",
     re.IGNORECASE,
 )

@@ -134,6 +134,9 @@ def held_against_units(scores: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[i
         & (above >= _FEWEST_ABOVE_ONE)
         & (2 * above >= positive.count().over("column"))
     )
+    is_signed = pl.col("cell").str.contains("%")
+    # In a column of percent signs a number of at most 1 without one may be a fraction, or less than a percent.
+    unsigned = (pl.col("unit") == "percent") & is_signed.any().over("column") & ~is_signed & (value > 0) & (value <= 1)
     unclear = value.is_null() & pl.col("cell").str.contains(values.UNCLEAR)
     rules: list[tuple[pl.Expr, pl.Expr]] = [
         (unclear, pl.format("{}: what separates digits in '{}' may be decimal or separate thousands", "column", shown)),
@@ -143,6 +146,7 @@ def held_against_units(scores: pl.DataFrame) -> tuple[pl.DataFrame, list[tuple[i
         (as_percents, pl.format("{}: percents, where the declaration says fractions ({})", "column", shown)),
         (value < pl.col("least"), pl.format("{}: {} is below {}", "column", shown, "least")),
         (value > pl.col("most"), pl.format("{}: {} is above {}", "column", shown, "most")),
+        (unsigned, pl.format("{}: '{}' has no percent sign where others have, and may be a fraction", "column", shown)),
         (as_fractions, pl.format("{}: fractions, where the declaration says percent", "column")),
         (value < pl.col("ci_low"), pl.format("{}: {} lies outside its own interval", "column", shown)),
         (value > pl.col("ci_high"), pl.format("{}: {} lies outside its own interval", "column", shown)),

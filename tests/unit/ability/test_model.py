@@ -157,6 +157,19 @@ def test_a_benchmark_that_scatters_more_counts_less_and_its_results_are_held_by_
     assert out.covered[~loud].mean() == pytest.approx(0.9, abs=0.05)
 
 
+def test_one_result_in_a_domain_holds_it_however_far_domains_may_lie_apart() -> None:
+    made, _ = _made(mode_effect=0.0, vendor_effect=0.0)
+    few = np.arange(made.results.units) >= 60
+    single = made.where(~few[made.results.unit] | (made.results.item == 6))
+    fitted = fit(single)
+    spread = fitted.ability.std()
+    apart = replace(fitted, domain_spread=np.where(few, 5 * spread, 0.0))
+    found = levels(single, apart, ByAnchors(0, 1), rounds=200)
+    width = np.abs((found.domain_high - found.domain_low) / found.unit)
+    # A round that begins where its benchmark is flat ends there: of half of them the interval was eight times as wide.
+    assert np.median(width[few[found.group // single.domains]]) < 2 * spread
+
+
 def test_a_model_seen_in_one_mode_only_once_leans_on_its_other_mode() -> None:
     made, _ = _made(mode_effect=0.5, vendor_effect=0.0)
     whole = fit(made).ability
