@@ -272,7 +272,7 @@ class _FunctionRules:
         refused |= {
             name
             for name, kind, _, definition, is_ours in known
-            if kind == "macro" and not is_ours and any(f"{one}(" in (definition or "") for one in refused)
+            if kind == "macro" and not is_ours and any(f"{name}(" in (definition or "") for name in refused)
         }
         tables = TABLE_FUNCTIONS | set(ours)
         return cls(

@@ -98,8 +98,8 @@ def compare(
     )  # fmt: skip
 
 
-def _reasons(found: list[tuple[int, str]]) -> pl.DataFrame:
-    return pl.DataFrame(found, schema={"row": pl.Int64, "reason": pl.String}, orient="row")
+def _reasons(reasons: list[tuple[int, str]]) -> pl.DataFrame:
+    return pl.DataFrame(reasons, schema={"row": pl.Int64, "reason": pl.String}, orient="row")
 
 
 def _read(rows: pl.DataFrame, predictions: pl.DataFrame, devices: Mapping[str, Accelerator]) -> pl.DataFrame:

@@ -79,7 +79,7 @@ def residual_table(
     }
     inside = np.mean([_inside(rows) for rows in list(groups.values())[-1]], axis=0)
     off = np.log([ratios for ratios, _ in held_out])
-    found: dict[str, Residuals] = {}
+    table: dict[str, Residuals] = {}
     for level, draws in groups.items():
         low, high = np.mean([_ends(rows, np.full(len(cases), fill_value=True)) for rows in draws], axis=0)
         groups_of_level = draws[0].levels[-1]
@@ -91,7 +91,7 @@ def residual_table(
             first, known = int(members[0]), inside[where][np.isfinite(inside[where])]
             some = [cases[int(index)] for index in members]
             names = {"": "", "engine": engines[first], "class": f"{engines[first]}|{classes[first]}"}
-            found[f"{stages[first]}|{scope}|{names[level]}"] = Residuals(
+            table[f"{stages[first]}|{scope}|{names[level]}"] = Residuals(
                 rows=len(some), devices=len({case.device.name for case in some}),
                 models=len({case.model.name for case in some}),
                 mdape_pct=float(np.median(np.abs(np.expm1(-off[:, where]))) * 100),
@@ -99,7 +99,7 @@ def residual_table(
                 inside_pct=float(100 * known.mean()) if len(known) else None,
                 shipped_pct=float(100 * ((low[first] <= off[:, where]) & (off[:, where] <= high[first])).mean()),
             )  # fmt: skip
-    return dict(sorted(found.items()))
+    return dict(sorted(table.items()))
 
 
 def _numbered(*names: Sequence[str]) -> Whole:

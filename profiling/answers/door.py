@@ -165,9 +165,9 @@ class Door:
         Raises:
             UnknownModel: There is none; the message names the nearest.
         """
-        found = self.known_model(name)
-        if found is not None:
-            return found
+        model = self.known_model(name)
+        if model is not None:
+            return model
         if self._look_up:
             match = resolve_model(name, [*catalogue(), *self.own_models], suggest=False)
             if match.model_id and match.catalogue_id is None:
@@ -371,10 +371,10 @@ class Door:
             generated = question.generated if stage == "generate" else 0
             work = replace(workload, stage=stage, generated=generated)
             share = extra / workload.parallelism.devices
-            found = estimate(model, device, work, fitted, engine, extra_bytes=share, profile=question.profile(engine))
+            step = estimate(model, device, work, fitted, engine, extra_bytes=share, profile=question.profile(engine))
             for read in (images, sounds):
-                found = found if read is None or stage == "decode" else read.before(found)
-            return found
+                step = step if read is None or stage == "decode" else read.before(step)
+            return step
 
         main = ask(workload.stage)
         prefill = decode = None

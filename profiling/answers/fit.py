@@ -126,7 +126,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     by_engine: dict[str, list[int]] = {}
     for place, device in enumerate(chosen):
         by_engine.setdefault(question.engine or engine_for(model, device), []).append(place)
-    found = [
+    answers = [
         requirement_rows(
             [model], [chosen[place] for place in places], {"": query.precision_of(model)}, [query.batch],
             [query.context], engine, query.profile(engine),
@@ -134,7 +134,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
         for engine, places in by_engine.items()
     ]  # fmt: skip
     # As they were asked; of one engine they are, and expressions of Polars take as long as all else of one question.
-    rows = found[0] if len(found) == 1 else pl.concat(found)[np.argsort(np.concatenate(list(by_engine.values())))]
+    rows = answers[0] if len(answers) == 1 else pl.concat(answers)[np.argsort(np.concatenate(list(by_engine.values())))]
     rows = rows[["model", *_COLUMNS]]
     rows.columns = ["model", *_COLUMNS.values()]
     if accelerators:
@@ -358,12 +358,12 @@ def ways_out(door: Door, question: Question) -> list[WayOut]:
     question = door.settled(question)
     workload, engine = question.workload_of(model), question.profile(question.engine or ENGINE)
     need = memory_need(model, device, workload, engine)
-    found: list[WayOut] = []
+    offers: list[WayOut] = []
     try:
         plan = gpus_needed(model, device, workload, engine)
         ways = {"tp": plan.tensor, "pp": plan.pipeline}
         split = " × ".join(f"{name}={count}" for name, count in ways.items() if count > 1)
-        found.append(WayOut(
+        offers.append(WayOut(
             f"{plan.devices} × {device.name} ({split})", {"tensor": plan.tensor, "pipeline": plan.pipeline}
         ))  # fmt: skip
     except DoesNotFit:
@@ -371,7 +371,7 @@ def ways_out(door: Door, question: Question) -> list[WayOut]:
     for weights in filter(None, formats_of(question.engine or ENGINE)):
         other = replace(question, weight_format=weights, activation_bits=None)
         if _bits(other, model) < _bits(question, model) and _fits(door, other):
-            found.append(WayOut(f"{weights} weights", {"weight_format": weights, "activation_bits": None}))
+            offers.append(WayOut(f"{weights} weights", {"weight_format": weights, "activation_bits": None}))
             break
     share = engine.utilisation
     larger = [
@@ -380,11 +380,11 @@ def ways_out(door: Door, question: Question) -> list[WayOut]:
     ]  # fmt: skip
     if larger:
         least = min(larger, key=lambda other: other.usable_memory_bytes)
-        found.append(WayOut(f"{least.name} ({least.usable_memory_bytes / GIB:.0f} GiB)", {"accelerator": least.name}))
+        offers.append(WayOut(f"{least.name} ({least.usable_memory_bytes / GIB:.0f} GiB)", {"accelerator": least.name}))
     batch = max_batch(model, device, workload, engine)
     if 0 < batch < question.batch:
-        found.append(WayOut(f"batch {batch:,}", {"batch": batch}))
-    return found
+        offers.append(WayOut(f"batch {batch:,}", {"batch": batch}))
+    return offers
 
 
 def _bits(question: Question, model: Architecture) -> float:

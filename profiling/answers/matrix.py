@@ -87,8 +87,8 @@ def _cells(
     ]
     for place, model in enumerate(architectures if devices and formats else ()):
         needed = requirements(model, devices, stored[place], [question.batch], [question.context], profile)
-        for whole, found in ((tensor, needed.tensor), (pipeline, needed.pipeline), (largest, needed.max_batch)):
-            whole[place] = found[:, :, 0, 0]
+        for whole, part in ((tensor, needed.tensor), (pipeline, needed.pipeline), (largest, needed.max_batch)):
+            whole[place] = part[:, :, 0, 0]
     columns = {name: np.full(shape, np.nan) for name in (*_SECONDS, "memory_high_gib")}
     calibrated = np.zeros(shape, dtype=bool)
     # Models with the same plan and the same widths are one grid.

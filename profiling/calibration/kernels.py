@@ -120,10 +120,10 @@ def accelerator_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UnreadableKernelTable(f"{folder} is not a folder; give one that holds {', '.join(_FILES)}")
     candidates = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-    found = [path for path in candidates if any((path / name).is_file() for name in _FILES)]
-    if not found:
+    folders = [path for path in candidates if any((path / name).is_file() for name in _FILES)]
+    if not folders:
         raise UnreadableKernelTable(f"{folder} holds none of {', '.join(_FILES)}, nor does a folder in it")
-    return found
+    return folders
 
 
 def read_kernels(folder: Path) -> KernelTables:

@@ -166,9 +166,9 @@ def engine_of(name: str, accelerator: Accelerator, backend: str = "") -> Engine:
         if _of_words(folded) is None:
             raise
         known = folded
-    found = _of_words(known) or known
-    if found != "llama.cpp":
-        return ENGINES[found]
+    engine = _of_words(known) or known
+    if engine != "llama.cpp":
+        return ENGINES[engine]
     if accelerator.kind == "cpu":
         return ENGINES["llama.cpp-cpu"]
     text = f"{folded.removeprefix('llama.cpp')} {backend.casefold()}"

@@ -173,9 +173,9 @@ class EngineTimes:
         of_class = self.classes.get(f"{engine.name}|{kind}", 0)
         for stage in stages:
             of_engine = f"{stage}|{scope}|{engine.name}"
-            found = self.errors.get(f"{of_engine}|{kind}") or self.errors.get(of_engine)
-            if found is not None:
-                return Basis(engine.name, stage, scope, kind, own, of_class, found)
+            error = self.errors.get(f"{of_engine}|{kind}") or self.errors.get(of_engine)
+            if error is not None:
+                return Basis(engine.name, stage, scope, kind, own, of_class, error)
         of_all = next((self.errors[name] for stage in stages if (name := f"{stage}|class|") in self.errors), None)
         held_out = of_all or Residuals(0, 0, 0, float("nan"), *_WIDEST)
         return Basis(engine.name, stages[0], "all engines", kind, own, of_class, held_out)

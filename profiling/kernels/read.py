@@ -56,10 +56,10 @@ def systems(folder: Path) -> list[Path]:
     Raises:
         UnreadableKernelTable: It holds none.
     """
-    found = sorted({path.parents[2] for path in folder.glob("*/*/*/*_perf.parquet")})
-    if not found:
+    folders = sorted({path.parents[2] for path in folder.glob("*/*/*/*_perf.parquet")})
+    if not folders:
         raise UnreadableKernelTable(f"{folder} holds no <accelerator>/<engine>/<kind>/<table>_perf.parquet")
-    return found
+    return folders
 
 
 def measured_kernels(system: Path, device: Accelerator, kinds: Sequence[str] = ()) -> Iterator[Measured]:

@@ -176,7 +176,7 @@ class Compare:
 
     def _table(self, models: list[str], rows: dict[str, dict[str, Any]], scores: pl.DataFrame) -> str:
         """Every fact side by side; scores are held to those of the first model."""
-        found = {(row["benchmark"], row["model_id"]): row for row in scores.iter_rows(named=True)}
+        score_rows = {(row["benchmark"], row["model_id"]): row for row in scores.iter_rows(named=True)}
         lines: list[list[str]] = []
         timed_as: list[str] = []
         if not self.abilities.is_empty():
@@ -187,7 +187,7 @@ class Compare:
             timed_as = facts["timed_as"].drop_nulls().unique().sort().to_list()
         for benchmark in scores["benchmark"].unique().sort():
             pairs = [
-                (row["score"], row["standard_error"]) if (row := found.get((benchmark, model))) else None
+                (row["score"], row["standard_error"]) if (row := score_rows.get((benchmark, model))) else None
                 for model in models
             ]
             lines.append([benchmark, *_against_first(pairs)])

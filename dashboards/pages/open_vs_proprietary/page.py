@@ -236,17 +236,17 @@ class OpenVsProprietary(SessionPage[OpenState]):
 
     def _draw_makers(self) -> None:
         card, title = self.cards["makers"], "Makers behind the leader"
-        found = self.data.ask("open_organisations", **arena_boards.board_of(self.state))
-        if found.is_empty():
+        makers = self.data.ask("open_organisations", **arena_boards.board_of(self.state))
+        if makers.is_empty():
             card.hide(title, "This source does not name developers.")
             return
-        drawn = found.head(_MOST_MAKERS)
+        drawn = makers.head(_MOST_MAKERS)
         self.makers.show(arena_rows.organisations(drawn))
         lines = ratings_classes.entries(drawn["licence_class"])
         if drawn["gap_points_lower"].is_not_null().any():
             lines.append(legend.Entry("95 % interval", OTHER_COLOUR, "bar"))
         subtitle = f"Best model of each of {drawn.height} makers" + (
-            f", of {found.height} in all" if found.height > drawn.height else ""
+            f", of {makers.height} in all" if makers.height > drawn.height else ""
         )
         card.show(title, subtitle, legend.swatches(_MAKERS, lines), self._where(drawn.height, "makers"))
         card.came_from("open_organisations", arena_boards.board_of(self.state))

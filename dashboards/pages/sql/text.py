@@ -51,7 +51,7 @@ def history(queries: Sequence[PastQuery]) -> str:
     """Buttons that put an earlier statement into the field, newest first; empty where there is none."""
     if not queries:
         return ""
-    buttons = [(_short(one.sql), one.sql, f"{one.outcome}\n\n{one.sql}") for one in reversed(queries)]
+    buttons = [(_short(query.sql), query.sql, f"{query.outcome}\n\n{query.sql}") for query in reversed(queries)]
     return render(__file__, "buttons.html", heading="Asked before", buttons=buttons)
 
 

@@ -152,11 +152,11 @@ class WhichGpu:
             self.state.cell = _SEPARATOR.join((*self._names[row], names[column]))
 
     def _open(self) -> None:
-        found = self._found()
-        self.drawer.visible = found is not None
-        if found is not None:
+        device = self._found()
+        self.drawer.visible = device is not None
+        if device is not None:
             grid, grams = self._grid()
-            self.details.object = text.details(self.door, found, self.state.question, grid, grams)
+            self.details.object = text.details(self.door, device, self.state.question, grid, grams)
 
     def _found(self) -> dict[str, Any] | None:
         parts = str(self.state.cell).split(_SEPARATOR)

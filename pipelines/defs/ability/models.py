@@ -189,8 +189,8 @@ def _sizes_in_names(names: pl.Series) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "model_id": names,
-            "named_total": pl.Series([one.total for one in sizes], dtype=pl.Int64),
-            "named_active": pl.Series([one.active or one.total for one in sizes], dtype=pl.Int64),
+            "named_total": pl.Series([size.total for size in sizes], dtype=pl.Int64),
+            "named_active": pl.Series([size.active or size.total for size in sizes], dtype=pl.Int64),
         }
     )
 

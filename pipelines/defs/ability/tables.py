@@ -311,8 +311,10 @@ def change_rows(before: Fitted, now: Fitted, judged: pl.DataFrame) -> pl.DataFra
 def _changed_results(before: Evidence, now: Evidence) -> pl.DataFrame:
     """Per unit and domain: results new or changed, and the share of all that both fits saw alike."""
 
-    def results_of(one: Evidence) -> pl.DataFrame:
-        rows = one.rows.filter(pl.Series(one.design.own)).join(one.units.select("unit", "name"), on="unit")
+    def results_of(evidence: Evidence) -> pl.DataFrame:
+        rows = evidence.rows.filter(pl.Series(evidence.design.own)).join(
+            evidence.units.select("unit", "name"), on="unit"
+        )
         rows = rows.with_columns(pl.col("name").alias("model_id"))
         columns = ["model_id", "mode", "effort", "source", "benchmark", "benchmark_version", "item_scaffold", "figure"]
         return pl.concat(

@@ -117,7 +117,7 @@ def bundles(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult 
     folder = home.settings.inbox
     arrived, waiting = new_bundles(home.settings, code_of_readers())
     requests = []
-    for each in [one for one in arrived if _may_be_a_partition(one.name, context)]:
+    for each in [folder for folder in arrived if _may_be_a_partition(folder.name, context)]:
         state = _state_of(each)
         if key := _key(state, context):
             tags = {_STATE: state}

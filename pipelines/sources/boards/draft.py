@@ -38,7 +38,9 @@ def draft(path: Path) -> str:
     form, where, frame = _read(member)
     name, across, scores = _columns(frame)
     if not scores:
-        shown = ", ".join([one for one in frame.columns if one and one not in _OURS][:12]) or "without names"
+        shown = (
+            ", ".join([column for column in frame.columns if column and column not in _OURS][:12]) or "without names"
+        )
         lacks = "column of scores" if name else f"column named {', '.join(_NAMES[:4])} or similar"
         raise UnreadableFile(f"{path.name} has no {lacks}; its columns are {shown}.")
     board = re.sub(r"[^a-z0-9]+", "_", member.stem.casefold()).strip("_")
@@ -62,8 +64,8 @@ def draft(path: Path) -> str:
         'version = "1"',
     ]
     if across:
-        benchmark = next(one for one in across if _BENCHMARKS.search(one))
-        score_cells = frame.select(pl.concat([pl.col(one) for one in scores]).alias("score"))
+        benchmark = next(column for column in across if _BENCHMARKS.search(column))
+        score_cells = frame.select(pl.concat([pl.col(column) for column in scores]).alias("score"))
         lines += ["", *_score(score_cells, "score"), f"benchmark = {_quoted('{' + benchmark + '}')}"]
     else:
         for column in scores:
@@ -73,14 +75,14 @@ def draft(path: Path) -> str:
 
 def _columns(frame: pl.DataFrame) -> tuple[str | None, list[str], list[str]]:
     """Column of names, columns beside those of models where each of these has one, and columns of scores."""
-    columns = [one for one in frame.columns if one not in _OURS]
-    small = {one.casefold().strip(): one for one in columns}
-    name = next((small[one] for one in _NAMES if one in small), None)
+    columns = [column for column in frame.columns if column not in _OURS]
+    small = {column.casefold().strip(): column for column in columns}
+    name = next((small[name] for name in _NAMES if name in small), None)
     scores = [c for c in columns if c != name and not holds_no_scores(c) and _is_numeric(frame, c)]
     if name is not None:
         return name, [], scores
-    across = [one for one in columns if one not in scores]
-    one_each = {"value", "score"}.isdisjoint(one.casefold() for one in scores)
+    across = [column for column in columns if column not in scores]
+    one_each = {"value", "score"}.isdisjoint(column.casefold() for column in scores)
     return None, across, scores if one_each and any(map(_BENCHMARKS.search, across)) else []
 
 
@@ -91,7 +93,7 @@ def _read(member: Member) -> tuple[str, list[str], pl.DataFrame]:
         raise UnreadableFile(f"{member.name} is not CSV, JSON, YAML, Parquet or Markdown.")
     key, places = "records", list(_RECORDS if form in DOCUMENTS else ("",))
     if form == "markdown":
-        headings = [one for one, _, _ in markdown_tables(text_of(member.payload, member.name)) if one]
+        headings = [heading for heading, _, _ in markdown_tables(text_of(member.payload, member.name)) if heading]
         key, places = "after", ["", *dict.fromkeys(headings)]
     failed: UnreadableFile | None = None
     read: list[tuple[str, list[str], pl.DataFrame]] = []
@@ -106,7 +108,7 @@ def _read(member: Member) -> tuple[str, list[str], pl.DataFrame]:
         read.append((form, [f"{key} = {_quoted(place)}"] if place else [], frame))
         scores = _columns(frame)[2]
         # Objects under keys that are no models have little in common.
-        if scores and (place != "{model}" or any(2 * frame[one].null_count() < frame.height for one in scores)):
+        if scores and (place != "{model}" or any(2 * frame[column].null_count() < frame.height for column in scores)):
             return read[-1]
     if read and read[0][1] != ['records = "{model}"']:
         return read[0]
