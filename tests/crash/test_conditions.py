@@ -121,56 +121,60 @@ def test_a_clock_that_goes_back_makes_no_new_release_an_old_one(home: Path, monk
 # Even root is kept out, without the two capabilities that let it read what is closed.
 KEPT_OUT = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
 ASK = """
-import contextlib, io, pathlib, sys
+import contextlib, io, json, pathlib, stat, sys
 from fastapi.testclient import TestClient
 from api.app import create
 from pipelines.commands.app import main
 from pipelines.commands.terminal import err
 from warehouse.files import NotReadable
 from warehouse.settings import Settings
-for command in ("versions", "snapshots", "fit Meta-Llama-3-8B --accelerator H200"):
-    sys.argv = ["skyline", *command.split()]
-    with contextlib.redirect_stdout(io.StringIO()), err.capture() as said, contextlib.suppress(SystemExit):
-        main()
-    print(command.split()[0], " ".join(said.get().split()), sep=": ")
-try:
-    answer = TestClient(create(Settings())).get("/readyz")
-    print("readyz", answer.status_code, answer.text)
-except NotReadable as error:
-    print("readyz:", error)
-"""
 
+def answers():
+    for command in ("versions", "snapshots", "fit Meta-Llama-3-8B --accelerator H200"):
+        sys.argv = ["skyline", *command.split()]
+        with contextlib.redirect_stdout(io.StringIO()), err.capture() as errors, contextlib.suppress(SystemExit):
+            main()
+        yield command.split()[0], " ".join(errors.get().split())
+    try:
+        answer = TestClient(create(Settings())).get("/readyz")
+        yield "readyz", f"{answer.status_code} {answer.text}"
+    except NotReadable as error:
+        yield "readyz", str(error)
 
-@pytest.mark.skipif(not os.geteuid() and not shutil.which("setpriv"), reason="root reads everything")
-@pytest.mark.parametrize(
-    ("closed", "asked"),
-    [
-        (".", {"versions", "snapshots", "fit", "readyz"}),
-        ("published", {"versions", "fit", "readyz"}),
-        ("published/CURRENT", {"versions", "fit", "readyz"}),
-        ("published/skyline-*.duckdb", {"versions", "fit", "readyz"}),
-        ("raw", {"snapshots", "fit", "readyz"}),
-        ("raw/test", {"snapshots"}),
-        ("raw/test/*/*.manifest", {"snapshots"}),
-    ],
-)
-def test_what_somebody_else_closed_is_named_and_never_taken_for_empty(home: Path, closed: str, asked: set[str]) -> None:
-    today = dt.datetime.now(dt.UTC)
-    RawStore(home / "raw").add(b"a", ".csv", Manifest("test", "l", "s", today.date(), "u", None, None, today))
-    (path,) = home.glob(closed) if closed != "." else (home,)
+for path in map(pathlib.Path, sys.argv[1:]):
     mode = stat.S_IMODE(path.stat().st_mode)
     path.chmod(0)
     try:
-        done = subprocess.run(
-            [*([] if os.geteuid() else KEPT_OUT), sys.executable, "-c", ASK], capture_output=True, text=True,
-            check=True, timeout=300, env=os.environ | {"PYTHONPATH": str(REPOSITORY), "SKYLINE_HOME": str(home)},
-            cwd=REPOSITORY,
-        )  # fmt: skip
+        print(json.dumps([str(path), dict(answers())]))
     finally:
         path.chmod(mode)
-    said = [line for line in done.stdout.splitlines() if f"This user may not read {path}" in line]
-    assert {line.replace(":", " ").split()[0] for line in said} == asked, done.stdout + done.stderr
-    assert all("run this as its owner" in line for line in said)
+"""
+CLOSED = {
+    ".": {"versions", "snapshots", "fit", "readyz"},
+    "published": {"versions", "fit", "readyz"},
+    "published/CURRENT": {"versions", "fit", "readyz"},
+    "published/skyline-*.duckdb": {"versions", "fit", "readyz"},
+    "raw": {"snapshots", "fit", "readyz"},
+    "raw/test": {"snapshots"},
+    "raw/test/*/*.manifest": {"snapshots"},
+}
+
+
+@pytest.mark.skipif(not os.geteuid() and not shutil.which("setpriv"), reason="root reads everything")
+def test_what_somebody_else_closed_is_named_and_never_taken_for_empty(home: Path) -> None:
+    today = dt.datetime.now(dt.UTC)
+    RawStore(home / "raw").add(b"a", ".csv", Manifest("test", "l", "s", today.date(), "u", None, None, today))
+    paths = [home if closed == "." else next(home.glob(closed)) for closed in CLOSED]
+    done = subprocess.run(
+        [*([] if os.geteuid() else KEPT_OUT), sys.executable, "-c", ASK, *map(str, paths)], capture_output=True,
+        text=True, check=True, timeout=300, env=os.environ | {"PYTHONPATH": str(REPOSITORY), "SKYLINE_HOME": str(home)},
+        cwd=REPOSITORY,
+    )  # fmt: skip
+    answers = dict(map(json.loads, done.stdout.splitlines()))
+    for path, commands in zip(paths, CLOSED.values(), strict=True):
+        errors = {name: text for name, text in answers[str(path)].items() if f"This user may not read {path}" in text}
+        assert errors.keys() == commands, answers[str(path)]
+        assert all("run this as its owner" in text for text in errors.values())
     assert "Errno" not in done.stdout
 
 

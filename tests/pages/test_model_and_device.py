@@ -143,15 +143,6 @@ def test_a_lasting_address_leads_to_the_page_and_search_leads_there_by_keyboard(
     page = visit.open(f"model/{MODEL}?context=8192")
     page.locator("h1").first.wait_for()
     assert visit.address() in {f"model?id={quote(MODEL, safe='')}&context=8192", f"model?id={MODEL}&context=8192"}
-    # On paper a card goes on over the page's end, so that no page but the last is left half empty: rows of tables,
-    # which are never torn, leave half a page in all.
-    page.emulate_media(media="print")
-    page.set_viewport_size({"width": 1047, "height": 720})
-    visit.settle()
-    pages = page.evaluate("document.documentElement.scrollHeight") / _PAPER_PX
-    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) < pages + 1.5
-    page.emulate_media(media="screen")
-    page.set_viewport_size({"width": 1440, "height": 900})
     field = page.get_by_role("combobox", name="Find a model, a device or a page")
     field.fill("4090")
     page.locator("#found [role=option]").first.wait_for()
@@ -162,9 +153,25 @@ def test_a_lasting_address_leads_to_the_page_and_search_leads_there_by_keyboard(
     page.wait_for_url("**/device?id=RTX-4090")
     visit.settle()
     assert page.locator("h1").first.inner_text() == DEVICE
+    assert visit.errors == []
+    assert visit.foreign == []
+    assert served.complaints() == []
+
+
+@pytest.mark.slow
+def test_on_paper_cards_go_on_over_the_page_s_end_and_on_a_phone_rows_keep_their_figure(visit: Visit) -> None:
+    page = visit.open(f"model/{MODEL}?context=8192")
+    # On paper a card goes on over the page's end, so that no page but the last is left half empty: rows of tables,
+    # which are never torn, leave half a page in all.
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 1047, "height": 720})
+    visit.settle()
+    pages = page.evaluate("document.documentElement.scrollHeight") / _PAPER_PX
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) < pages + 1.5
     # On a phone a row keeps its name and the figure that most come for.
+    page.emulate_media(media="screen")
     resize(page, 390)
-    visit.open(visit.address())
+    visit.open("device?id=RTX-4090")
     shown = [
         [
             head
@@ -176,8 +183,6 @@ def test_a_lasting_address_leads_to_the_page_and_search_leads_there_by_keyboard(
     assert ["Model", "Ability"] in shown
     assert ["Figure", "Value"] in shown
     assert visit.errors == []
-    assert visit.foreign == []
-    assert served.complaints() == []
 
 
 def test_the_search_answers_as_json_and_bounds_what_it_is_asked(served: Served) -> None:

@@ -64,6 +64,7 @@ def test_grouping_filter_and_values_change_the_drawing_and_the_address_restores_
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_a_box_over_an_axis_keeps_the_lines_through_it_and_reset_takes_it_away(visit: Visit) -> None:
     page = visit.open("patterns?board=open_llm")
     chart = page.locator(".bk-Figure").nth(1)
