@@ -16,7 +16,7 @@ from profiling.answers.commands import PROMPT, commands, split_flags
 from profiling.answers.door import Door
 from profiling.answers.engine_choice import engine_cautions, engine_for, usual_engine
 from profiling.answers.notes import length_notes, model_notes
-from profiling.answers.placement import Placement, host_of
+from profiling.answers.placement import Piece, Placement, Split, host_of
 from profiling.answers.question import ENGINE, Question
 from profiling.answers.split import best_split, placed
 from profiling.devices.accelerators import GIB, Accelerator
@@ -281,37 +281,18 @@ def _served(
     """A row as of `Split.row` where a server splits every layer over devices alike, and what to know beside it."""
     asked = replace(question, accelerator=fleet.name, stage="decode")
     answer, first = door.answer(asked), door.answer(replace(asked, stage="prefill", context=prompt))
-    engine, split, need = str(question.engine), answer.estimate.workload.parallelism, answer.estimate.need
-    rate, runs = answer.estimate.tokens_per_s, answer.runs
+    engine, split = str(question.engine), answer.estimate.workload.parallelism
     run, check = commands(
         answer.model, weight_format, engine, answer.device, split=split, context=question.context,
         users=question.batch, kv=kv or f"{question.kv_bits:g}", options=question.options,
     )  # fmt: skip
-    depth = answer.model.main.depth
-    row: dict[str, object] = {
-        "machine": fleet.name,
-        "verdict": answer.estimate.fits,
-        "layers": depth,
-        "layers_per_card": None,
-        "cpu_layers": 0,
-        "cpu_expert_layers": 0,
-        "fullest_card": answer.device.name,
-        "card_memory_low_gib": float(need.low) / GIB,
-        "card_memory_high_gib": float(need.high) / GIB,
-        "card_budget_gib": float(need.budget) / GIB,
-        "host": None,
-        "host_memory_low_gib": None,
-        "host_memory_high_gib": None,
-        "host_budget_gib": None,
-        "tokens_per_s_low": float(rate.low_s) if rate else None,
-        "tokens_per_s": float(rate.likely_s) if rate else None,
-        "tokens_per_s_high": float(rate.high_s) if rate else None,
-        "card_share_of_time": 1.0 if runs else None,
-        "time_to_first_token_s": float(first.estimate.time.likely_s) if runs else None,
-        "flags": split_flags(engine, split),
-        "run": run,
-        "check": check,
-    }
+    depth, step = answer.model.main.depth, answer.estimate.time
+    card = Piece(device=answer.device, model=answer.model, layers=depth, need=answer.estimate.need, step=step)
+    whole = Split(
+        fleet=fleet, pieces=(card,), placement=Placement(), step=step, first=first.estimate.time,
+        batch=int(question.batch), layers=depth,
+    )  # fmt: skip
+    row = whole.row() | {"layers_per_card": None, "flags": split_flags(engine, split), "run": run, "check": check}
     return row, answer.notes
 
 
