@@ -130,9 +130,9 @@ def _models(data: Data, query: str) -> list[Found]:
 
 def _devices(door: Door, query: str) -> list[Found]:
     match = resolve_device(query, door.devices)
-    known = [device.name for device, _ in match.devices if device.name in door.devices]
-    names = dict.fromkeys(known, match.note)
-    if match.devices and not known:  # described in a line, or with another amount of memory
+    devices = [device.name for device, _ in match.devices if device.name in door.devices]
+    names = dict.fromkeys(devices, match.note)
+    if match.devices and not devices:  # described in a line, or with another amount of memory
         names[query] = match.note
     terms = device_words(query)
     near = [name for name in match.candidates if not terms <= device_words(name) and not match.devices]

@@ -167,8 +167,8 @@ class LossModel:
         if kind in UNMEASURED_TASKS:
             return _unknown(UNMEASURED_TASKS[kind])
         if task not in TASKS and task not in self.of_points.benchmarks:
-            known = ", ".join((*TASKS, *UNMEASURED_TASKS))
-            raise ValueError(f"{task!r} is neither a kind of task ({known}) nor a measured benchmark")
+            tasks = ", ".join((*TASKS, *UNMEASURED_TASKS))
+            raise ValueError(f"{task!r} is neither a kind of task ({tasks}) nor a measured benchmark")
         noise = run_noise(task)
         if bits >= WHOLE_BITS:
             return _baseline(noise)

@@ -61,11 +61,12 @@ def cards(data: Data, address: str) -> list[pn.Column]:
         return {"address": address, "source": "files of the visitor", "error_pct": "100 × (predicted / measured - 1)"}
 
     table = TableCard("your_measurements", _FACTS, describe, data)
-    known = points.filter(pl.col("predicted").is_not_null())
-    middle = known["error_pct"].abs().median()
+    predictions = points.filter(pl.col("predicted").is_not_null())
+    middle = predictions["error_pct"].abs().median()
     off = "" if middle is None else f", a median {float(str(middle)):.0f} % off"
     table.show(
-        "Your measurements", f"{points.height:,}, of which {known.height:,} could be predicted{off}; seen by you alone",
+        "Your measurements",
+        f"{points.height:,}, of which {predictions.height:,} could be predicted{off}; seen by you alone",
         points, "Error: predicted over measured, less one. The interval should hold 80 % of measurements.",
     )  # fmt: skip
     return [table.card]

@@ -113,8 +113,8 @@ def _inside(rows: _Rows) -> Array:
     for fold in np.unique(rows.folds):
         own = rows.folds == fold
         low, high = _ends(rows, ~own)
-        known = own & np.isfinite(low)
-        inside[known] = ((low <= rows.residuals) & (rows.residuals <= high))[known]
+        is_interval = own & np.isfinite(low)
+        inside[is_interval] = ((low <= rows.residuals) & (rows.residuals <= high))[is_interval]
     return inside
 
 
@@ -127,14 +127,14 @@ def _ends(rows: _Rows, use: Where) -> tuple[Array, Array]:
         spreads[out] = ((rows.residuals - centre) / spread)[out]
     centre, spread = _centres(rows, use)
     low, high = np.full(len(spreads), np.nan), np.full(len(spreads), np.nan)
-    known = np.isfinite(spreads)
-    if known.any():
-        everywhere = _weights(rows.units[known], _ALIKE)
+    is_finite = np.isfinite(spreads)
+    if is_finite.any():
+        everywhere = _weights(rows.units[is_finite], _ALIKE)
         for group in np.unique(rows.levels[-1]):
             where = rows.levels[-1] == group
-            own, of_stage = known & where, known & (rows.stages == rows.stages[where][0])
+            own, of_stage = is_finite & where, is_finite & (rows.stages == rows.stages[where][0])
             wider = _weights(rows.units[of_stage], _ALIKE)
-            values = np.concatenate([spreads[own], spreads[of_stage], spreads[known]])
+            values = np.concatenate([spreads[own], spreads[of_stage], spreads[is_finite]])
             weights = np.concatenate([
                 _weights(rows.units[own], _ALIKE), wider * _OF_STAGE / wider.sum(),
                 everywhere * _OF_ALL / everywhere.sum(),

@@ -177,16 +177,16 @@ class Answer:
     def rests_on(self) -> str:
         """How much of the prediction rests on measurements, and how far off those were on shapes held out."""
         whole = f"Time of a pass fitted to {self.estimate.basis}."
-        known = [calibration for calibration in self.calibrations if calibration.held_out_mape_pct is not None]
-        if not known:
+        judged = [calibration for calibration in self.calibrations if calibration.held_out_mape_pct is not None]
+        if not judged:
             return (
                 f"Not calibrated: no measured kernels of {self.device.name} are known, so operators have documented "
                 f"default efficiencies. {whole}"
             )
-        kernels = sum(calibration.kernels for calibration in known)
+        kernels = sum(calibration.kernels for calibration in judged)
         errors = ", ".join(
             f"{calibration.operator_class.replace('_', ' ')} {calibration.held_out_mape_pct:.1f} %"
-            for calibration in known
+            for calibration in judged
         )
         share = self.measured_share
         begin = "Calibrated" if share > 0.5 else "Mostly not calibrated"

@@ -73,8 +73,8 @@ def typical_tariff(tariffs: Iterable[Row]) -> tuple[float, float, float] | None:
     Args:
         tariffs: Rows of `core.electricity_prices`.
     """
-    known = [float(row["usd_per_kwh"]) for row in tariffs if row["kind"] in _TARIFFS and row["usd_per_kwh"]]
-    return (min(known), median(known), max(known)) if known else None
+    prices = [float(row["usd_per_kwh"]) for row in tariffs if row["kind"] in _TARIFFS and row["usd_per_kwh"]]
+    return (min(prices), median(prices), max(prices)) if prices else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

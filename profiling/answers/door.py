@@ -329,7 +329,7 @@ class Door:
         device, devices = self.devices_alike(question.accelerator)
         model = self.model(question.model)
         # What was read from a file is found again by its path alone.
-        known = model.name if model.name in catalogue() or model.name in self.own_models else question.model
+        model_name = model.name if model.name in catalogue() or model.name in self.own_models else question.model
         engine = question.engine or engine_for(model, device)
         stated, split = Parallelism(question.tensor, question.pipeline), split_over(model, devices, engine)
         if devices > 1 and stated.devices > 1:
@@ -339,7 +339,7 @@ class Door:
         if devices > 1:
             question = replace(question, tensor=split.tensor, pipeline=split.pipeline)
         return replace(
-            self.formatted(question), model=known, accelerator=device.name, engine=engine,
+            self.formatted(question), model=model_name, accelerator=device.name, engine=engine,
         )  # fmt: skip
 
     answer: Callable[[Question], Answer]

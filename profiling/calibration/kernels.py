@@ -250,9 +250,9 @@ def _attention_rows(rows: pl.DataFrame, operator_class: str) -> pl.DataFrame:
         **{name: pl.lit(None, dtype=pl.Int64) for name in GEMM_SHAPE},
     )
     positive = pl.all_horizontal(pl.col(name).is_not_null() & (pl.col(name) > 0) for name in sizes)
-    known = pl.col("operand_bits").is_not_null() & pl.col("key_value_bits").is_not_null()
+    has_widths = pl.col("operand_bits").is_not_null() & pl.col("key_value_bits").is_not_null()
     return typed.with_columns(
-        reason=pl.when(~known)
+        reason=pl.when(~has_widths)
         .then(
             pl.format(
                 "attention in {} with {} keys is not calibrated", _printed("attn_dtype"), _printed("kv_cache_dtype")

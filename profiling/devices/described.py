@@ -82,8 +82,8 @@ def described(text: str) -> Accelerator:
 @cache
 def _operations_per_byte(kind: str) -> float:
     """Median of 16-bit operations per byte of bandwidth of the table's devices of a kind."""
-    known = [device for device in table().values() if device.kind == kind]
-    rates = [(device.peaks.get("fp16") or device.peaks.get("fp32"), device.bandwidth_bytes_per_s) for device in known]
+    devices = [device for device in table().values() if device.kind == kind]
+    rates = [(device.peaks.get("fp16") or device.peaks.get("fp32"), device.bandwidth_bytes_per_s) for device in devices]
     return median(peak / bandwidth for peak, bandwidth in rates if peak)
 
 

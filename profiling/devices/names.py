@@ -104,8 +104,10 @@ class Resolved:
     @property
     def fullest(self) -> Accelerator | None:
         """Where the candidates are variants of one chip (cores, memory): the largest; else None."""
-        known = table()
-        devices = [known[name] for name in self.candidates if name in known] if not self.devices else []
+        device_of_name = table()
+        devices = (
+            [device_of_name[name] for name in self.candidates if name in device_of_name] if not self.devices else []
+        )
         if len({words(device.name) for device in devices}) != 1:
             return None
         return max(devices, key=lambda device: (max(device.peaks.values(), default=0), device.memory_bytes))

@@ -115,8 +115,8 @@ def fit(rows: Rows, declared: Effects = EFFECTS, start: Parameters | None = None
     design = _Design.of(rows, declared)
     names = parts_named(declared)
     number, parameters = len(rows.measured_s), len(design.spreads)
-    known = start or {}
-    values = np.array([known.get(owner, {}).get(effect, {}).get(group, 0.0) for owner, effect, group in design.names])
+    initial = start or {}
+    values = np.array([initial.get(owner, {}).get(effect, {}).get(group, 0.0) for owner, effect, group in design.names])
     weights = rows.weights() * 3 / _NOISE**2
     lines = np.arange(number)
     for step in range(_ITERATIONS_MORE if start else _ITERATIONS):
@@ -174,8 +174,8 @@ def factors(parameters: Parameters, setting: Setting, declared: Effects = EFFECT
 def predicted_s(parameters: Parameters, rows: Rows, declared: Effects = EFFECTS) -> Array:
     """Seconds of each row by its effects."""
     first, place = _distinct(rows.settings)
-    known = np.array([factors(parameters, setting, declared) for setting in first])
-    return np.asarray((rows.parts * known[place]).sum(axis=1))
+    factor_rows = np.array([factors(parameters, setting, declared) for setting in first])
+    return np.asarray((rows.parts * factor_rows[place]).sum(axis=1))
 
 
 def folds_of(names: Sequence[str], folds: int = FOLDS, draw: int = 0) -> Whole:

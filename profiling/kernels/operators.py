@@ -57,9 +57,9 @@ class MeasuredExperts:
             bits.shape, np.shape(bound), *map(np.shape, sides), *(np.shape(operator.shape[name]) for name in _SHAPE)
         )
         results = [np.array(np.broadcast_to(side, form), dtype=np.float64) for side in sides]
-        known = self.measured(operator)
+        is_measured = self.measured(operator)
         for least, below, fitted in self.options:
-            where = np.broadcast_to((bits >= least) & (bits < below) & known & _near(fitted, operator), form)
+            where = np.broadcast_to((bits >= least) & (bits < below) & is_measured & _near(fitted, operator), form)
             if not where.any():
                 continue
             shape = {name: np.broadcast_to(np.asarray(operator.shape[name], float), form)[where] for name in _SHAPE}
@@ -73,10 +73,10 @@ class MeasuredExperts:
     def measured(self, operator: Operator) -> npt.NDArray[np.bool_]:
         """Where kernels of about such weights were measured; all of those used are of experts with a gate."""
         bits = np.asarray(operator.shape["weight_bits"])
-        known = np.zeros(bits.shape, dtype=bool)
+        is_measured = np.zeros(bits.shape, dtype=bool)
         for least, below, fitted in self.options:
-            known = known | ((bits >= least) & (bits < below) & _near(fitted, operator))
-        return np.asarray(known & (np.asarray(operator.shape["gated"]) == 1))
+            is_measured = is_measured | ((bits >= least) & (bits < below) & _near(fitted, operator))
+        return np.asarray(is_measured & (np.asarray(operator.shape["gated"]) == 1))
 
     def _seconds(self, fitted: KernelSurface, shape: Mapping[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
         kind = KINDS["experts"]
@@ -107,7 +107,7 @@ class MeasuredExchange:
 
         `memory_s` is the time that the link takes; nothing is computed.
         """
-        known, shape = self.measured(operator), operator.shape
+        is_measured, shape = self.measured(operator), operator.shape
         returns = np.asarray(shape["returns"]) > 0
         gather, scatter = (
             operator.launches * self._seconds(exchange, shape["message_bytes"], shape["devices"])
@@ -116,7 +116,7 @@ class MeasuredExchange:
 
         def side(gather_s: Values, scatter_s: Values, default_s: Values) -> Values:
             measured_s = np.where(returns, scatter_s, gather_s)
-            return cast("Values", np.where(known, np.maximum(measured_s, memory_s), default_s))
+            return cast("Values", np.where(is_measured, np.maximum(measured_s, memory_s), default_s))
 
         return Prediction(
             side(gather, scatter, default.likely_s),
@@ -152,11 +152,11 @@ def _near(fitted: KernelSurface, operator: Operator) -> npt.NDArray[np.bool_]:
     own = [np.log2(np.asarray(operator.shape[name], dtype=np.float64)) for name in _GEOMETRY]
     form = np.broadcast_shapes(*(size.shape for size in own))
     points = np.column_stack([np.broadcast_to(size, form).reshape(-1) for size in own])
-    known = np.log2(np.array(fitted.measured_shapes))
+    measured_logs = np.log2(np.array(fitted.measured_shapes))
     if (points == points[0]).all():  # as nearly always, and a tenth of the time
-        return np.full(form, np.abs(points[0] - known).max(axis=1).min() <= _NEAR)
+        return np.full(form, np.abs(points[0] - measured_logs).max(axis=1).min() <= _NEAR)
     different, place = np.unique(points, axis=0, return_inverse=True)
-    distance = np.abs(different[:, None, :] - known[None, :, :]).max(axis=2).min(axis=1)
+    distance = np.abs(different[:, None, :] - measured_logs[None, :, :]).max(axis=2).min(axis=1)
     return np.asarray((distance <= _NEAR)[place.reshape(-1)].reshape(form))
 
 

@@ -107,11 +107,11 @@ def config_of(model: str) -> dict[str, Any]:
     file = next(filter(_is_file, (path / "config.json", path)), None)
     if file is not None:
         return json_object(text_of(file), str(file), InvalidPlan)
-    known = catalogue()
-    matches = [name for name in known if model.casefold() in {name.casefold(), name.split("/")[-1].casefold()}]
+    models = catalogue()
+    matches = [name for name in models if model.casefold() in {name.casefold(), name.split("/")[-1].casefold()}]
     if len(matches) == 1:
-        return known[matches[0]].config()
-    near = ", ".join(matches) or nearest(model, known)
+        return models[matches[0]].config()
+    near = ", ".join(matches) or nearest(model, models)
     raise InvalidPlan(f"model {model!r} is neither a path nor in the catalogue{f'; nearest: {near}' if near else ''}")
 
 

@@ -185,11 +185,11 @@ def _start_telemetry(folder: Path, environment: Mapping[str, Any]) -> subprocess
 
 
 def _points(plan: Mapping[str, Any], folder: Path, options: Options, device: str, report: Report) -> dict[str, int]:
-    known = bundle.read_rows(folder / bundle.POINTS)
+    points = bundle.read_rows(folder / bundle.POINTS)
     attempts: dict[str, int] = {}
-    for row in known:
+    for row in points:
         attempts[str(row["point_id"])] = int(row["attempt"])
-    last = {str(row["point_id"]): row for row in known}
+    last = {str(row["point_id"]): row for row in points}
     ceilings = bundle.read_rows(folder / bundle.CEILINGS)
     out_of_memory = [row for row in last.values() if row["status"] in {OOM_DEVICE, OOM_HOST}]
     counts: dict[str, int] = {}

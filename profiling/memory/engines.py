@@ -251,19 +251,19 @@ def known_engine(name: str) -> str:
         InvalidWorkload: No such engine; the message names those there are.
     """
     spelling = re.sub(r"[ =@]+", "-", name.strip().casefold())
-    known = [*PROFILES, *ALIASES]
+    names = [*PROFILES, *ALIASES]
     if (version := re.fullmatch(r"vllm-v?0\.(\d+)(?:\..*)?", spelling)) and int(version[1]) < _FIRST_OF_V1:
         return "vllm-v0"
     program = _program(name)
     if program and program["relation"] == "nearest":
         raise InvalidWorkload(f"{name} is an engine of its own, not predicted here; nearest: {program['engine']}")
-    bare = {_bare(each): each for each in known}
-    engine = spelling if spelling in known else program["engine"] if program else None
-    engine = engine or next((each for each in known if spelling.startswith(f"{each}-")), None)
+    bare = {_bare(each): each for each in names}
+    engine = spelling if spelling in names else program["engine"] if program else None
+    engine = engine or next((each for each in names if spelling.startswith(f"{each}-")), None)
     engine = engine or bare.get(_bare(spelling)) or bare.get(_bare(spelling.partition("-")[0]))
     if engine is None:
-        near = nearest(name, known, 1)
-        raise InvalidWorkload(f"no engine {name!r}{f'; nearest: {near}' if near else ''}; known: {', '.join(known)}")
+        near = nearest(name, names, 1)
+        raise InvalidWorkload(f"no engine {name!r}{f'; nearest: {near}' if near else ''}; known: {', '.join(names)}")
     return engine
 
 

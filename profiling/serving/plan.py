@@ -371,8 +371,8 @@ def _fewest(door: Door, guess: _Guess, promise: Promise, options: Options, enoug
         plan = tried
         if tried.broken:
             broken, steady = count, layout.steady(promise, count)
-            known = 0 < steady < inf and tried.missed < inf
-            likely = layout.fewest(promise, most, tried.missed / steady)[0] if known else ceil(1.5 * count)
+            is_steady = 0 < steady < inf and tried.missed < inf
+            likely = layout.fewest(promise, most, tried.missed / steady)[0] if is_steady else ceil(1.5 * count)
             count = min(max(likely, count + 1), 2 * count, most)
         else:
             best = tried

@@ -160,8 +160,8 @@ class Advisor:
     def _machine_link(self, advice: Advice) -> tuple[str, str]:
         """The device's name, and the address of its page."""
         name, shown = advice.need.accelerator, advice.need.machine
-        known = name in self.data.door().devices
-        return shown, address_of_device(name if known else self.state.machine)
+        is_device = name in self.data.door().devices
+        return shown, address_of_device(name if is_device else self.state.machine)
 
     def _describe(self) -> dict[str, Any]:
         return {"address": f"advisor{self.state.address()}", "scale": "Epoch Capabilities Index", "interval": "90 %"}

@@ -47,8 +47,8 @@ class WorkedVote:
         if votes is not None and state.method == _ELO:
             keys = {"votes_id": votes, "category": state.category, "method": _FITTED}
             ratings = self._data.ask("arena_votes_ratings", **keys)
-            known = {row["model"]: row for row in ratings.iter_rows(named=True)}
-            fitted = [known.get(row["model"], {}) for row in pair]
+            rating_of = {row["model"]: row for row in ratings.iter_rows(named=True)}
+            fitted = [rating_of.get(row["model"], {}) for row in pair]
         self._pane.object = worked(pair, fitted)
 
 

@@ -261,11 +261,11 @@ class Choices:
         frame = self.data.ask("choice_coverage")
         parts = []
         for (source,), rows in frame.group_by("source", maintain_order=True):
-            known = int(rows.filter(pl.col("is_choosable"))["models"].sum())
+            choosable = int(rows.filter(pl.col("is_choosable"))["models"].sum())
             missing = rows.filter(~pl.col("is_choosable")).sort("models", descending=True).head(2)
             why = "; ".join(f"{formats.count(row['models'])}: {row['outcome']}" for row in missing.to_dicts())
             total = formats.count(int(rows["models"].sum()))
-            parts.append(f"{formats.boards(source)}: {formats.count(known)} of {total} can be placed ({why})")
+            parts.append(f"{formats.boards(source)}: {formats.count(choosable)} of {total} can be placed ({why})")
         return page.caption(". ".join(parts) + '. All of it: `skyline sql "FROM marts.choice_coverage"`.')
 
     def _turn_round(self) -> None:

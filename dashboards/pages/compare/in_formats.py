@@ -42,13 +42,13 @@ class Formats:
         """Offer the formats of the chosen models; what is stated of others is dropped."""
         models, door = list(self._state.models), self._data.door()
         shapes = {model: door.judged_model(model) for model in models}
-        known = {model: format_choices(shape) if shape else [] for model, shape in shapes.items()}
-        offered = [f"{model}{_AT}{name}" for model, names in known.items() for name in names]
+        formats_of_model = {model: format_choices(shape) if shape else [] for model, shape in shapes.items()}
+        offered = [f"{model}{_AT}{name}" for model, names in formats_of_model.items() for name in names]
         self._state.stored = [pair for pair in self._state.stored if pair in offered]
         notes = self._state.offer("stored", offered, [])
         chosen = self._chosen()
         widgets = []
-        for model, names in known.items():
+        for model, names in formats_of_model.items():
             if not names:
                 continue
             widget = pn.widgets.Select(

@@ -135,8 +135,8 @@ class Compare:
         ]  # fmt: skip
 
     def _draw_ability(self, models: list[str], parameters: dict[str, str]) -> None:
-        known = board_choice.has_ability(self.data)
-        self.abilities = self.data.ask("compare_ability", **parameters) if known else pl.DataFrame()
+        has_ability = board_choice.has_ability(self.data)
+        self.abilities = self.data.ask("compare_ability", **parameters) if has_ability else pl.DataFrame()
         if self.abilities.is_empty():
             self.ability_card.hide("Ability by domain", "No board used here has evaluated any of these models.")
             return

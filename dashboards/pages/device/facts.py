@@ -57,12 +57,12 @@ def _add_drawn(device: Accelerator, add: Callable[[str, float | None, str, str],
 
 
 def _host_and_idle_power(device: Accelerator) -> dict[str, Draw]:
-    known = {
+    draws = {
         "Power, idle with a model loaded": idle_draw(device),
         "Power of its host under load, per device": host_draw(device),
         "Power of its host, idle, per device": host_idle_draw(device),
     }
-    return {figure: draw for figure, draw in known.items() if draw is not None}
+    return {figure: draw for figure, draw in draws.items() if draw is not None}
 
 
 def power_sources(device: Accelerator) -> str:

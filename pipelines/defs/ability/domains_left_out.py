@@ -98,8 +98,8 @@ def _row(now: Evidence, fitted: Fit, out: LeftOut) -> dict[str, Any] | None:
     by_domain = np.full(remaining_design.results.units, np.nan)
     by_domain[unit] = without.ability[unit] + domain_shifts(remaining_design, without)[mine]
     units, truth = _scores(now, out)
-    known = ~np.isnan(by_domain[units]) & (without.information[units] > 0)
-    units, truth = units[known], truth[known]
+    has_figure = ~np.isnan(by_domain[units]) & (without.information[units] > 0)
+    units, truth = units[has_figure], truth[has_figure]
     if len(units) < _LEAST_MODELS:
         return None
     domain, overall = rank_agreement(by_domain[units], truth), rank_agreement(without.ability[units], truth)

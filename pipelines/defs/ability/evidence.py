@@ -212,8 +212,8 @@ def counted(results: pl.DataFrame, facts: pl.DataFrame, as_of: dt.date | None = 
 
 def _newest_on(results: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
     of_a_row = ["source", "benchmark", "benchmark_version", "name_in_source", "mode", "effort", "scaffold", "metric"]
-    known = results.filter(pl.col("snapshot_date") <= as_of)
-    return known.filter(pl.col("snapshot_date") == pl.col("snapshot_date").max().over(of_a_row))
+    results_so_far = results.filter(pl.col("snapshot_date") <= as_of)
+    return results_so_far.filter(pl.col("snapshot_date") == pl.col("snapshot_date").max().over(of_a_row))
 
 
 def _figures() -> tuple[pl.Expr, pl.Expr]:

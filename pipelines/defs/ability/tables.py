@@ -223,11 +223,11 @@ def prior_rows(of: Fitted, facts: pl.DataFrame) -> pl.DataFrame:
     """Open models that nobody judged: what their date and size let expect, with the error on makers left out."""
     now = of.evidence
     judged = set(now.units["model_key"])
-    known = evidence.model_facts(facts).filter(
+    model_rows = evidence.model_facts(facts).filter(
         pl.col("is_open_weights"), pl.col("release_date").is_not_null(), pl.col("model_id").is_not_null()
     )
     wanted = evidence.with_features(
-        known.filter(~pl.col("model_key").is_in(list(judged))).with_columns(pl.col("model_id").alias("name"))
+        model_rows.filter(~pl.col("model_key").is_in(list(judged))).with_columns(pl.col("model_id").alias("name"))
     ).filter(pl.col("log2_parameters").is_not_null())
     known_features = now.design.features[~now.design.sparse & ~np.isnan(now.design.features).any(axis=1)]
     features = wanted.select("years", "log2_parameters").to_numpy()

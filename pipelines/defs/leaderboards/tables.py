@@ -113,8 +113,8 @@ def write_entries(lake: Lake, models: pl.DataFrame) -> None:
     """
     reported = Snapshots(lake, (REPORTED_ENTRIES, BENCHMARK_SCORES))
     wanted = [
-        Wanted(name, (reported.made_from(name), known), partial(_rows, lake, models, name))
-        for name, known in _known_models(lake, models).items()
+        Wanted(name, (reported.made_from(name), models_of_snapshot), partial(_rows, lake, models, name))
+        for name, models_of_snapshot in _known_models(lake, models).items()
         if name != REST
     ]
     write_parts(lake, (LEADERBOARD_ENTRIES,), wanted, lambda: [_entries(lake, models, REST)])

@@ -95,19 +95,19 @@ class Aliases:
             )
         if link and (linked := hub_id_of(link)):
             return self._by_link(name, linked)
-        if _HUB_ID.match(name) and (known := self._ids.get(name.casefold())):
-            return Resolved(known, "the name is the hub id, but for case", "identical")
+        if _HUB_ID.match(name) and (model_id := self._ids.get(name.casefold())):
+            return Resolved(model_id, "the name is the hub id, but for case", "identical")
         return self._by_whole_name(name)
 
     def _by_link(self, name: str, linked: str) -> Resolved:
-        known = self._ids.get(linked.casefold(), linked)
-        if _INSTRUCTED.search(name) and not _INSTRUCTED.search(known.rsplit("/", 1)[-1]):
+        model_id = self._ids.get(linked.casefold(), linked)
+        if _INSTRUCTED.search(name) and not _INSTRUCTED.search(model_id.rsplit("/", 1)[-1]):
             for end in _INSTRUCTED_ENDS:
                 if instructed := self._ids.get(f"{linked}{end}".casefold()):
                     return Resolved(
                         instructed, f"the source links {linked}, but names the instructed model", "inferred"
                     )
-        return Resolved(known, "the source links it", "stated")
+        return Resolved(model_id, "the source links it", "stated")
 
     def _by_whole_name(self, name: str) -> Resolved:
         """The one model whose whole name is the same, perhaps without what the board added to it."""

@@ -131,9 +131,9 @@ def _score(frame: pl.DataFrame, column: str) -> list[str]:
         unit = "fraction"
     else:
         unit = "elo" if least > 500 else "index"
-    known = known_benchmarks().get(plain(column), {})
+    facts = known_benchmarks().get(plain(column), {})
     lines = ["[[file.scores]]", f"columns = {_quoted(column)}", f"unit = {_quoted(unit)}"]
-    return lines if known.get("category") else [*lines, 'category = "other"']
+    return lines if facts.get("category") else [*lines, 'category = "other"']
 
 
 def _quoted(text: str) -> str:

@@ -45,9 +45,9 @@ def known_benchmarks() -> dict[str, dict[str, Any]]:
 
 def _benchmark_facts(name: str) -> Mapping[str, Any]:
     """What is known of a benchmark by its name, or without who reports it before `::` and what is in brackets."""
-    known = known_benchmarks()
+    benchmarks = known_benchmarks()
     bare = re.sub(r"\s*\([^()]*\)$", "", name.rsplit("::", 1)[-1])
-    return known.get(plain(name)) or known.get(plain(bare)) or {}
+    return benchmarks.get(plain(name)) or benchmarks.get(plain(bare)) or {}
 
 
 def plain(name: str) -> str:
