@@ -114,7 +114,7 @@ def test_a_clock_that_goes_back_makes_no_new_release_an_old_one(home: Path, monk
         assert current(folder) == made[-1]
         assert Reader(folder).query(WHOLE).row(0)[1:] == (version, version)
     assert releases(folder) == [release.path for release in reversed(made[-3:])]
-    assert [one.is_current for one in versions(folder)] == [True, False, False]
+    assert [version.is_current for version in versions(folder)] == [True, False, False]
     assert rollback(folder).path == made[-2].path
 
 
@@ -287,7 +287,7 @@ def test_what_is_downloaded_to_a_full_disk_leaves_no_half_of_a_file(
 def test_whichever_library_met_it_the_reason_is_named_and_what_to_do(
     tmp_path: Path, error: Exception, message: str
 ) -> None:
-    error.args = tuple(str(one).replace("HOME", str(tmp_path)) if isinstance(one, str) else one for one in error.args)
+    error.args = tuple(str(arg).replace("HOME", str(tmp_path)) if isinstance(arg, str) else arg for arg in error.args)
     if isinstance(error, OSError):
         error.filename = str(tmp_path / "writer.lock")
     with pytest.raises(NotWritable, match=message), only_writer(Settings.model_validate({"home": str(tmp_path)})):

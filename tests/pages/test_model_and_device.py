@@ -43,14 +43,14 @@ def test_a_query_finds_what_people_call_a_model_a_device_or_a_page(data: Data) -
     assert first(data, "4090") == ("device", DEVICE)
     assert first(data, "2x3090") == ("device", "RTX-3090")
     assert first(data, "advis") == ("page", "Advisor")
-    assert {one.name for one in find(data, PAGES, "h100")} >= {"H100-PCIe-80GB", "H100-SXM5-80GB"}
+    assert {hit.name for hit in find(data, PAGES, "h100")} >= {"H100-PCIe-80GB", "H100-SXM5-80GB"}
     # What is typed so far begins a word: a date that contains 4090 is no card.
-    assert all("20240904" not in one.name for one in find(data, PAGES, "4090"))
-    assert any(one.name == MODEL for one in find(data, PAGES, "qwen2.5-7b-ins"))
+    assert all("20240904" not in hit.name for hit in find(data, PAGES, "4090"))
+    assert any(hit.name == MODEL for hit in find(data, PAGES, "qwen2.5-7b-ins"))
     # Nothing is meant by a slip of the keyboard, so what is spelled alike is offered, and says so.
     slips = find(data, PAGES, "RTX 4O9O")
     assert slips
-    assert {one.note for one in slips} == {"spelled alike"}
+    assert {hit.note for hit in slips} == {"spelled alike"}
 
 
 def test_no_text_reaches_the_file_system(data: Data, tmp_path: Path) -> None:

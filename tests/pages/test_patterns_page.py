@@ -42,7 +42,7 @@ def test_the_correlations_drawn_are_those_of_the_warehouse_and_follow_the_kind_c
             " WHERE board = 'open_llm_v2' AND other_measure != 'log2_parameters_total'",
         )
         assert len(rows) == 15
-        assert all(drawn[f"{one} · {other}"] == f"{value:.2f}" for one, other, value in rows)
+        assert all(drawn[f"{benchmark} · {other}"] == f"{value:.2f}" for benchmark, other, value in rows)
     assert visit.errors == []
 
 
