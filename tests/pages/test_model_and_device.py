@@ -128,13 +128,17 @@ def test_a_devices_figures_are_those_of_the_table(data: Data) -> None:
     assert usual["usd_per_device_hour"].to_list() == [data.door().usd_per_device_hour(DEVICE)]
 
 
-def test_an_unknown_name_says_the_nearest_and_is_escaped(visit: Visit) -> None:
-    page = visit.open("device?id=RTX%204O9O")
-    assert "RTX-4090" in page.locator("main .note").inner_text()
-    assert page.locator("h1").inner_text() == "Devices"
-    page = visit.open("model?id=Qwen/Qwen2.5-7C-Instructt")
-    assert "Qwen/Qwen2.5-7B-Instruct" in page.locator("main .note").inner_text()
+def test_an_unknown_name_says_the_nearest(data: Data) -> None:
+    device, model = DevicePage(data, "?id=RTX%204O9O"), ModelPage(data, "?id=Qwen/Qwen2.5-7C-Instructt")
+    assert device.device is None
+    assert "RTX-4090" in device.notes.object
+    assert model.model is None
+    assert "Qwen/Qwen2.5-7B-Instruct" in model.notes.object
+
+
+def test_a_name_is_escaped(visit: Visit) -> None:
     page = visit.open("model?id=" + quote("<img src=x onerror=alert(1)>"))
+    assert "onerror" in page.locator("main .note").inner_text()
     assert page.locator("main img").count() == 0
     assert visit.errors == []
 
