@@ -61,10 +61,10 @@ def advised(request: Request, query: Annotated[AdviseQuery, Query()]) -> Respons
         batched_tokens=query.batched_tokens, eager=query.eager, least_tokens_per_s=query.least_tokens_per_s,
         host_memory_gib=query.host_memory_gib, host=query.host, fleet=fleet if fleet.is_mixed else None,
     )  # fmt: skip
-    for one, _ in fleet.parts:
-        door = door.with_device(one)
+    for part, _ in fleet.parts:
+        door = door.with_device(part)
     advice = advise(door, evidence, need, query.weight_format)
-    rows = pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None)
+    rows = pl.DataFrame([candidate.row() for candidate in advice.candidates], infer_schema_length=None)
     return answers.rows(rows, query.format, notes=[*([match.note] if match.note else []), *advice.notes])
 
 
@@ -84,8 +84,8 @@ def compared(request: Request, query: Annotated[CompareQuery, Query()]) -> Respo
     evidence: Evidence = request.app.state.evidence()
     sides = [parse_side(text, evidence.abilities, query.kv_format) for text in query.model]
     results = comparisons(door_of(request), evidence, sides, query.use)
-    rows = pl.DataFrame([one.row() for one in results], infer_schema_length=None)
-    sentences = [sentence(results[0], one) for one in results[1:]]
+    rows = pl.DataFrame([result.row() for result in results], infer_schema_length=None)
+    sentences = [sentence(results[0], result) for result in results[1:]]
     return answers.rows(rows, query.format, notes=[*sentences, *notes(results)])
 
 

@@ -109,7 +109,7 @@ def _sentence(status: int, before: str = "") -> Callable[[Request, Exception], R
 def _validation_problem(_request: Request, error: Exception) -> Response:
     """What was sent does not have the described form: where, and what would."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for no other
-    problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+    problems = [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()]
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
     return problem(422, "; ".join(problems[:3]) + more)
 

@@ -44,10 +44,10 @@ class Places:
         full = same_address if len(same_address) >= self._per_address and not is_proxy else set()
         full = full or (everybody if len(everybody) >= self._in_all else set())
         if full:
-            idle = [one for one in full if not one.is_answering()]
+            idle = [connection for connection in full if not connection.is_answering()]
             if not idle:
                 return False
-            min(idle, key=lambda one: one.waits_since).end()
+            min(idle, key=lambda connection: connection.waits_since).end()
         self._by_address[connection.address].add(connection)
         self._schedule_check(connection.loop)
         return True
@@ -66,7 +66,7 @@ class Places:
     def _end_overdue(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
         now = loop.time()
-        for connection in [one for same_address in self._by_address.values() for one in same_address]:
+        for connection in [connection for same_address in self._by_address.values() for connection in same_address]:
             if connection.is_overdue(now):
                 connection.end()
         if self._by_address:

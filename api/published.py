@@ -78,13 +78,13 @@ def select(request: Request, query: ListQuery, sql: str) -> Response:
 @ROUTES.get("/models", response_model=Rows, summary="Models, by name")
 def models(request: Request, query: Annotated[NameQuery, Query()]) -> Response:
     """Models of the warehouse with family, parameters, licence and dates, each with its source."""
-    known: pl.DataFrame = request.app.state.models()
+    frame: pl.DataFrame = request.app.state.models()
     if query.search is not None:
         # A database takes ten times as long for a look at some thousand names.
-        known = known.filter(pl.col("model_id").str.to_lowercase().str.contains(query.search.lower(), literal=True))
+        frame = frame.filter(pl.col("model_id").str.to_lowercase().str.contains(query.search.lower(), literal=True))
     release = request.app.state.reader.release().path.name
-    page = known.slice(query.offset, query.limit)
-    is_cut = query.offset + page.height < known.height
+    page = frame.slice(query.offset, query.limit)
+    is_cut = query.offset + page.height < frame.height
     return answers.rows(page, query.format, sql="FROM core.models", is_cut=is_cut, release=release)
 
 

@@ -49,8 +49,8 @@ class Person:
         while (found := _select(json.loads(frame), self._title)) is None:
             frame = await self._next(json.dumps(self._title))
         self._id, options, value = found
-        values = [one[0] if isinstance(one, list) else one for one in options]
-        self._values = [value, next(one for one in values if one != value)]
+        values = [option[0] if isinstance(option, list) else option for option in options]
+        self._values = [value, next(option for option in values if option != value)]
         await asyncio.sleep(_QUIET_S)
 
     def _page(self) -> str:
@@ -100,13 +100,13 @@ def _select(node: Any, title: str) -> tuple[str, list[Any], str] | None:
 async def choice_times(port: int, slug: str, title: str, people: int) -> tuple[float, float]:
     """Median milliseconds of one who chooses alone, and the 95th percentile of so many at once, in turns."""
     everybody = [Person(port, slug, title) for _ in range(people)]
-    for one in everybody:
-        await one.enter()
+    for visitor in everybody:
+        await visitor.enter()
     alone: list[float] = []
     together: list[float] = []
     for _ in range(_ROUNDS):
         alone.append(await everybody[0].choose())
         await asyncio.sleep(1)
-        together += await asyncio.gather(*(one.choose() for one in everybody))
+        together += await asyncio.gather(*(visitor.choose() for visitor in everybody))
         await asyncio.sleep(_QUIET_S)
     return statistics.median(alone), statistics.quantiles(together, n=20)[-1]

@@ -12,7 +12,7 @@ _SAMPLE_S = 0.2
 def resident_bytes(process: psutil.Process) -> int:
     """Bytes of a process and all below it; pages that they share count once for each."""
     try:
-        return sum(one.memory_info().rss for one in (process, *process.children(recursive=True)))
+        return sum(member.memory_info().rss for member in (process, *process.children(recursive=True)))
     except psutil.NoSuchProcess:
         return 0
 
@@ -31,8 +31,8 @@ def watch(process: "subprocess.Popen[str]", stop: Callable[[int, float], str | N
     while process.poll() is None:
         most = max(most, resident_bytes(family))
         if stop and (why := stop(most, time.monotonic() - began)):
-            for one in (*family.children(recursive=True), family):
-                one.kill()
+            for member in (*family.children(recursive=True), family):
+                member.kill()
             process.wait()
             return most, why
         time.sleep(_SAMPLE_S)

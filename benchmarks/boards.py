@@ -72,8 +72,8 @@ def refreshed(home: Path, *sources: str) -> Took:
 
 def report(name: str, found: list[Took], goal: str = "") -> None:
     """One line of medians."""
-    wall, processor = (statistics.median(getattr(one, unit) for one in found) for unit in ("wall_s", "processor_s"))
-    memory = max(one.mib for one in found)
+    wall, processor = (statistics.median(getattr(run, unit) for run in found) for unit in ("wall_s", "processor_s"))
+    memory = max(run.mib for run in found)
     print(f"{name:<34} {wall:7.1f} s wall {processor:7.1f} s of processors {memory:6.0f} MiB  {goal}", flush=True)
 
 
@@ -95,8 +95,8 @@ def main() -> int:
             fits.append(timed(["-c", _FIT, second], Path(second)))
     report("cold, bundled alone", without)
     report("cold, with all board files", both)
-    more = [statistics.median(getattr(one, unit) for one in both) for unit in ("wall_s", "processor_s")]
-    less = [statistics.median(getattr(one, unit) for one in without) for unit in ("wall_s", "processor_s")]
+    more = [statistics.median(getattr(run, unit) for run in both) for unit in ("wall_s", "processor_s")]
+    less = [statistics.median(getattr(run, unit) for run in without) for unit in ("wall_s", "processor_s")]
     wall, processor = more[0] - less[0], more[1] - less[1]
     print(f"{'more for the boards':<34} {wall:7.1f} s wall {processor:7.1f} s of processors  (goal {MORE_S} s)")
     report("nothing changed", idle, f"(goal {IDLE_S} s)")

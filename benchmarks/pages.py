@@ -220,7 +220,7 @@ def ratios(page: list[Round], floor: list[Round]) -> Iterator[tuple[float, float
     """Median milliseconds of each column, and median ratio to the floor of the same round."""
     for took, least in zip(zip(*page, strict=True), zip(*floor, strict=True), strict=True):
         # Processors are told in hundredths of a second, of which a change of the floor takes none.
-        paired = [one / max(other, 10.0) for one, other in zip(took, least, strict=True)]
+        paired = [duration / max(other, 10.0) for duration, other in zip(took, least, strict=True)]
         yield statistics.median(took), statistics.median(paired)
 
 
@@ -341,7 +341,7 @@ def main() -> int:
                 heads = ("first chart", "whole page", "change", "server, first chart", "server, change")
                 print(f"{'':<28} {' '.join(f'{head:>20}' for head in heads)}")
                 for slug, took in found.items():
-                    changes.setdefault(slug, statistics.median(one.change for one in took))
+                    changes.setdefault(slug, statistics.median(visit.change for visit in took))
                     cells = (f"{ms:>12.0f} {ratio:>7.2f}" for ms, ratio in ratios(took, found[FLOOR]))
                     print(f"{slug:<28} {' '.join(cells)}", flush=True)
             finally:
@@ -349,11 +349,11 @@ def main() -> int:
         for slug, _, title, _ in PAGES[1:] if options.sessions else ():
             server = Server(home, options.rows[0], folder)
             try:
-                one, many = asyncio.run(choice_times(server.port, slug, title, options.sessions))
+                alone, many = asyncio.run(choice_times(server.port, slug, title, options.sessions))
                 print(
-                    f"{slug:<28} answered after {one:.0f} ms to one, {many:.0f} ms to 19 in 20 of "
+                    f"{slug:<28} answered after {alone:.0f} ms to one, {many:.0f} ms to 19 in 20 of "
                     f"{options.sessions} at once; until it is drawn "
-                    f"{(changes[slug] + many - one) / changes[slug]:.1f} times of one",
+                    f"{(changes[slug] + many - alone) / changes[slug]:.1f} times of one",
                     flush=True,
                 )
                 open_together(server, slug, options.sessions)

@@ -57,7 +57,11 @@ def planned(door: Door, model: str, users: int | None, requests_per_s: float | N
 def times_faster_together(door: Door, name: str) -> float:
     """How many times faster the steps of all layouts are timed at once than one after the other."""
     model = door.model(name)
-    devices = [one for one in door.devices.values() if one.in_grid and one.kind == "gpu" and one.link_bytes_per_s]
+    devices = [
+        device
+        for device in door.devices.values()
+        if device.in_grid and device.kind == "gpu" and device.link_bytes_per_s
+    ]
     precision, splits = stored_precision(model, None, kv_bits=16), layouts(model, Options())
 
     def timed(*groups: list[object]) -> float:

@@ -89,7 +89,7 @@ class Take(_Ours):
         stated = {key: self.get_query_argument(key, "")[:_LONGEST_NAME] for key in STATED_FIELDS}
         is_for_inbox = self.get_query_argument("keep", "") == "yes"
         try:
-            token, found = await self.files.take(self.token, name, payload, stated, is_for_inbox=is_for_inbox)
+            token, own_file = await self.files.take(self.token, name, payload, stated, is_for_inbox=is_for_inbox)
         except NotTaken as error:
             self._refuse(422, str(error))
             return
@@ -97,7 +97,7 @@ class Take(_Ours):
         self.set_cookie(
             COOKIE, token, httponly=True, samesite="Strict", path="/", secure=self.request.protocol == "https"
         )
-        self.write({"name": found.name, "places": found.places()})
+        self.write({"name": own_file.name, "places": own_file.places()})
 
 
 class Remove(_Ours):

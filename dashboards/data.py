@@ -70,8 +70,8 @@ class _Recent:
         with self._lock:
             if key in self._made:
                 self._made.move_to_end(key)
-                found: Made = self._made[key]
-                return found
+                answer: Made = self._made[key]
+                return answer
         made = make()
         with self._lock:
             self._made[key] = made

@@ -43,20 +43,20 @@ def documents() -> dict[str, Path]:
     """Every document by its address below `/docs/`; the first is the README. None where the repository is not there."""
     folder = _ROOT / "docs"
     root_pages = {name: _ROOT / f"{file}.md" for file, name in _ROOT_PAGES.items()}
-    found = {name: path for name, path in root_pages.items() if path.is_file()}
+    pages = {name: path for name, path in root_pages.items() if path.is_file()}
     for path in sorted(folder.rglob("*.md")):
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name not in _INTERNAL:
-            found[name] = path
-    return found
+            pages[name] = path
+    return pages
 
 
 @cache
 def title(name: str) -> str:
     """First heading of a document; empty where there is no such document."""
     path = documents().get(name)
-    found = _HEADING.search(path.read_text("utf-8")) if path else None
-    return found[1].strip() if found else ""
+    heading = _HEADING.search(path.read_text("utf-8")) if path else None
+    return heading[1].strip() if heading else ""
 
 
 @cache
@@ -91,7 +91,7 @@ def _body(name: str) -> str:
     for token in tokens:
         token.children = list(_relinked(token.children, linked)) if token.children else token.children
     body = str(reader.renderer.render(tokens, reader.options, {}))
-    return _CODE.sub(lambda found: str(command(Markup(found[0]))), body)  # noqa: S704 - rendered, not read
+    return _CODE.sub(lambda match: str(command(Markup(match[0]))), body)  # noqa: S704 - rendered, not read
 
 
 def _in_frames(tokens: Sequence[Token]) -> Iterator[Token]:

@@ -37,8 +37,8 @@ def origin(data: Data, text: str) -> dict[str, Any]:
     ]
     return {
         "sources": sources,
-        "licence": sorted({one["licence"] for one in sources if one["licence"]}),
-        "as_of": max((one["as_of_date"] for one in sources), default=release.published_at.date().isoformat()),
+        "licence": sorted({source["licence"] for source in sources if source["licence"]}),
+        "as_of": max((source["as_of_date"] for source in sources), default=release.published_at.date().isoformat()),
         "warehouse": _warehouse(release),
     }
 

@@ -96,20 +96,20 @@ def find(data: Data, pages: Sequence[Any], text: str) -> list[Found]:
     query = text.strip()[:LONGEST_QUERY]
     if not query:
         return []
-    found = [
+    hits = [
         Found("page", page.title, page.slug or "./", page.summary)
         for page in pages
         if query.casefold() in page.title.casefold()
     ]
     if len(query) > 1:
         terms = glossary.named(query)[:_MOST_OF_A_KIND]
-        found += [Found("term", term, f"glossary?term={quote(term)}", meaning) for term, meaning in terms]
+        hits += [Found("term", term, f"glossary?term={quote(term)}", meaning) for term, meaning in terms]
     try:
-        found = [*_devices(data.door(), query), *_models(data, query), *found]
+        hits = [*_devices(data.door(), query), *_models(data, query), *hits]
     except NotPublished:
-        return found
-    best = [one for one in found if one.is_meant]
-    return best or found
+        return hits
+    best = [hit for hit in hits if hit.is_meant]
+    return best or hits
 
 
 def _models(data: Data, query: str) -> list[Found]:
@@ -124,15 +124,15 @@ def _models(data: Data, query: str) -> list[Found]:
     begins = _begins_a_word(query)
     holding += sorted((name for name in known if (terms and terms <= model_words(name)) or begins(name)), key=_shortest)
     names |= {name: "" for name in holding if name not in names}
-    found = [Found("model", name, address_of_model(name), note) for name, note in [*names.items()][:_MOST_OF_A_KIND]]
-    return found or [Found("model", name, address_of_model(name), "spelled alike", False) for name in near[:3]]
+    hits = [Found("model", name, address_of_model(name), note) for name, note in [*names.items()][:_MOST_OF_A_KIND]]
+    return hits or [Found("model", name, address_of_model(name), "spelled alike", False) for name in near[:3]]
 
 
 def _devices(door: Door, query: str) -> list[Found]:
     match = resolve_device(query, door.devices)
-    known = [one.name for one, _ in match.devices if one.name in door.devices]
-    names = dict.fromkeys(known, match.note)
-    if match.devices and not known:  # described in a line, or with another amount of memory
+    devices = [device.name for device, _ in match.devices if device.name in door.devices]
+    names = dict.fromkeys(devices, match.note)
+    if match.devices and not devices:  # described in a line, or with another amount of memory
         names[query] = match.note
     terms = device_words(query)
     near = [name for name in match.candidates if not terms <= device_words(name) and not match.devices]
@@ -140,8 +140,8 @@ def _devices(door: Door, query: str) -> list[Found]:
     begins = _begins_a_word(query)
     holding += sorted((name for name in door.devices if begins(name)), key=_shortest)
     names |= {name: "" for name in holding if name not in names}
-    found = [Found("device", name, address_of_device(name), note) for name, note in [*names.items()][:_MOST_OF_A_KIND]]
-    return found or [Found("device", name, address_of_device(name), "spelled alike", False) for name in near[:3]]
+    hits = [Found("device", name, address_of_device(name), note) for name, note in [*names.items()][:_MOST_OF_A_KIND]]
+    return hits or [Found("device", name, address_of_device(name), "spelled alike", False) for name in near[:3]]
 
 
 def _begins_a_word(query: str) -> Callable[[str], bool]:
@@ -173,7 +173,7 @@ class Search(AuthRequestHandler):
         query = self.get_argument("q", "")
         self.set_header("Cache-Control", "no-store")
         self.write(
-            {"query": query[:LONGEST_QUERY], "found": [asdict(one) for one in find(self._data, self._pages, query)]}
+            {"query": query[:LONGEST_QUERY], "found": [asdict(hit) for hit in find(self._data, self._pages, query)]}
         )
 
 

@@ -53,8 +53,8 @@ class Measuring:
         folder = self.folder
         if folder is None:
             return {}
-        found = sorted([*folder.glob("*/config.json"), *folder.glob("*/*/config.json")])
-        return {str(config.parent.relative_to(folder)): config.parent.resolve() for config in found}
+        configs = sorted([*folder.glob("*/config.json"), *folder.glob("*/*/config.json")])
+        return {str(config.parent.relative_to(folder)): config.parent.resolve() for config in configs}
 
     @property
     def scored(self) -> dict[str, Path]:
@@ -68,13 +68,13 @@ class Measuring:
     @property
     def endpoints(self) -> dict[str, Server]:
         """Servers that the operator named, by their address without password and what they speak, if not OpenAI's."""
-        found = {}
+        servers = {}
         for endpoint in self._settings.measure_endpoints:
             name, _, address = endpoint.partition("=")
             server = Server(address, name) if name in PROTOCOLS else Server(endpoint, "openai")
             shown = without_password(server.address)
-            found[shown if server.protocol == "openai" else f"{shown} ({server.protocol})"] = server
-        return found
+            servers[shown if server.protocol == "openai" else f"{shown} ({server.protocol})"] = server
+        return servers
 
     async def generate(
         self, checkpoint: str, prompt: str, new_tokens: int, precision: str
@@ -158,10 +158,10 @@ class Measuring:
         return json.loads(answer), name
 
     def _server(self, shown: str) -> Server:
-        found = self.endpoints.get(shown)
-        if found is None:
+        server = self.endpoints.get(shown)
+        if server is None:
             raise CannotMeasure(f"{shown} is no server that may be measured from here.")
-        return found
+        return server
 
     @staticmethod
     def _asking(server: Server, model: str) -> list[str]:

@@ -86,7 +86,7 @@ def charts(content: Content, page: str, search: str = "") -> dict[str, Chart]:
         page: Address of the page below the root.
         search: Choices, as the address has them.
     """
-    found: dict[str, Chart] = {}
+    charts_by_name: dict[str, Chart] = {}
     for card, panes in _cards(content.main):
         texts = [str(pane.object) for pane in panes if isinstance(pane, pn.pane.HTML)]
         abouts = {name: parts for text in texts for name, *parts in _ABOUT.findall(text)}
@@ -101,8 +101,8 @@ def charts(content: Content, page: str, search: str = "") -> dict[str, Chart]:
             title, subtitle, caption = map(html.unescape, abouts.get(plot.name, (headed, "", "")))
             chart = Chart(page, plot.name, search, title, subtitle, caption, "\n\n".join(queries), plot, card)
             if not rows(chart).is_empty():
-                found[plot.name] = chart
-    return found
+                charts_by_name[plot.name] = chart
+    return charts_by_name
 
 
 def _cards(root: pn.viewable.Viewable) -> Iterator[tuple[pn.viewable.Viewable, list[Any]]]:
@@ -176,18 +176,18 @@ def _plain(text: str) -> str:
 def axis_labels(plot: figure) -> dict[str, str]:
     """What the axes say."""
     axes = {side: getattr(plot, f"{side}axis") for side in ("x", "y")}
-    return {side: str(found[0].axis_label or "") for side, found in axes.items() if found}
+    return {side: str(side_axes[0].axis_label or "") for side, side_axes in axes.items() if side_axes}
 
 
 def _columns(chart: Chart) -> dict[str, dict[str, str]]:
     """What every column is; the unit of one that only its place on an axis explains is that of the axis."""
-    found, labels = columns_of(rows(chart), meanings_in(str(chart.query))), axis_labels(chart.figure)
+    columns, labels = columns_of(rows(chart), meanings_in(str(chart.query))), axis_labels(chart.figure)
     for renderer in chart.figure.renderers:
         for name, side in _sides(renderer.glyph, labels).items() if isinstance(renderer, GlyphRenderer) else ():
             unit = _UNIT.search(labels[side])
-            if unit and (column := found.get(header(name))) is not None and column["type"] in {"number", "integer"}:
+            if unit and (column := columns.get(header(name))) is not None and column["type"] in {"number", "integer"}:
                 column["unit"] = column["unit"] or unit[1]
-    return found
+    return columns
 
 
 def _sides(glyph: Glyph, labels: Mapping[str, str]) -> dict[str, str]:

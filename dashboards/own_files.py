@@ -191,31 +191,32 @@ class OwnFiles:
             raise NotTaken("This server already holds files of as many visitors as it allows; try again later.")
         if visitor is not None and len(visitor.files) >= MOST_FILES:
             raise NotTaken(f"{MOST_FILES} files are the most; remove one first.")
-        found = await self._read(name, payload, stated, visitor)
-        if is_for_inbox and self.settings.own_files_kept and found.model is None:
-            found = OwnFile(**{**found.__dict__, "is_in_inbox": True})
+        own_file = await self._read(name, payload, stated, visitor)
+        if is_for_inbox and self.settings.own_files_kept and own_file.model is None:
+            own_file = OwnFile(**{**own_file.__dict__, "is_in_inbox": True})
             _keep(self.settings.inbox, name, payload)
         if visitor is None or token not in self._visitors:
             token = secrets.token_urlsafe(24)
             visitor = self._visitors[token] = _Visitor(self._shared)
-        visitor.files = [*(one for one in visitor.files if (one.kind, one.key) != (found.kind, found.key)), found]
+        others = [file for file in visitor.files if (file.kind, file.key) != (own_file.kind, own_file.key)]
+        visitor.files = [*others, own_file]
         self._show(visitor)
-        return token, found
+        return token, own_file
 
     def remove(self, token: str, file_id: str) -> None:
         """Show a file no more."""
         if (visitor := self._visitors.get(token)) is None:
             return
-        visitor.files = [one for one in visitor.files if one.id != file_id]
+        visitor.files = [file for file in visitor.files if file.id != file_id]
         self._show(visitor)
 
     def _show(self, visitor: _Visitor) -> None:
         before = visitor.data
         tables: defaultdict[str, list[pl.DataFrame]] = defaultdict(list)
-        for one in visitor.files:
-            for relation, rows in one.rows.items():
+        for file in visitor.files:
+            for relation, rows in file.rows.items():
                 tables[relation].append(rows)
-        models = {one.key: one.model for one in visitor.files if one.model is not None}
+        models = {file.key: file.model for file in visitor.files if file.model is not None}
         visitor.data = self._shared.with_own({name: pl.concat(rows) for name, rows in tables.items()}, models)
         visitor.data.own_files = tuple(visitor.files)
         visitor.seen_at = time.monotonic()
@@ -228,13 +229,13 @@ class OwnFiles:
         Raises:
             NotTaken: They may not; the message says whose files are too much.
         """
-        own = sum(one.held_bytes for one in visitor.files) if visitor else 0
+        own = sum(file.held_bytes for file in visitor.files) if visitor else 0
         if own + held_bytes > _MOST_BYTES_OF_VISITOR:
             raise NotTaken(
                 f"The rows of {name} take {held_bytes >> 20:,} MiB of memory; the most of all your files together is"
                 f" {_MOST_BYTES_OF_VISITOR >> 20} MiB."
             )
-        if sum(one.held_bytes for each in self._visitors.values() for one in each.files) + held_bytes > _MOST_BYTES:
+        if sum(file.held_bytes for each in self._visitors.values() for file in each.files) + held_bytes > _MOST_BYTES:
             raise NotTaken("This server already holds as much of its visitors' files as it allows; try again later.")
 
     async def _read(self, name: str, payload: bytes, stated: Mapping[str, str], visitor: _Visitor | None) -> OwnFile:

@@ -159,7 +159,11 @@ def bound_connections(server: HTTPServer, proxies: Sequence[str]) -> None:
         host = str(address[0]) if address else "unknown"
         counted = counted_as(host)
         is_bounded = not (is_loopback(host) or is_among(host, proxies))
-        count = sum(counted_as(str(one.context.address[0])) == counted for one in _open(server)) if is_bounded else 0
+        count = (
+            sum(counted_as(str(connection.context.address[0])) == counted for connection in _open(server))
+            if is_bounded
+            else 0
+        )
         if count >= _CONNECTIONS_PER_ADDRESS:
             stream.close()
             return
@@ -169,4 +173,4 @@ def bound_connections(server: HTTPServer, proxies: Sequence[str]) -> None:
 
 
 def _open(server: HTTPServer) -> list[Any]:
-    return [one for one in server._connections if getattr(one.context, "address", None)]
+    return [connection for connection in server._connections if getattr(connection.context, "address", None)]

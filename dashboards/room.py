@@ -58,10 +58,10 @@ class Room:
         self.bytes += size
         while self.bytes > self.most_bytes:
             held: Counter[str] = Counter()
-            for one in self._shares:
-                held[one.address] += one.bytes
+            for holder in self._shares:
+                held[holder.address] += holder.bytes
             ((most, _),) = held.most_common(1)
-            largest = max((one for one in self._shares if one.address == most), key=lambda one: one.bytes)
+            largest = max((share for share in self._shares if share.address == most), key=lambda holder: holder.bytes)
             self.free(largest)
             largest.give_way()
             if largest is share:

@@ -89,9 +89,9 @@ class Socket(WSHandler):
 
 
 def _end(session: "weakref.ref[Any]") -> None:
-    if (found := session()) is not None:
-        found.request_expiration()
-        for connection in list(found._subscribed_connections):
+    if (open_session := session()) is not None:
+        open_session.request_expiration()
+        for connection in list(open_session._subscribed_connections):
             _close(connection._socket)
 
 

@@ -36,7 +36,7 @@ def configured(listing: str) -> dict[str, str]:
         listing: What `pip config list` writes.
     """
     said = re.findall(r"^(global|install|:env:)\.([a-z-]+)=(.+)$", listing, flags=re.MULTILINE)
-    said.sort(key=lambda one: ("global", "install", ":env:").index(one[0]))
+    said.sort(key=lambda setting: ("global", "install", ":env:").index(setting[0]))
     return {option: str(ast.literal_eval(value)) for _, option, value in said}
 
 

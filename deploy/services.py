@@ -54,14 +54,14 @@ class Place:
 
 def services() -> dict[str, dict[str, Any]]:
     """Services of the compose file, in the order in which they may start."""
-    found: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]
+    services_of_file: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]
     # What only a profile starts is for other machines than this.
-    return {name: service for name, service in found.items() if "profiles" not in service}
+    return {name: service for name, service in services_of_file.items() if "profiles" not in service}
 
 
 def _here(text: str, place: Place) -> str:
     """A word of the compose file as it reads on this machine."""
-    text = re.sub(r"\$\{(\w+):[?-]([^}]*)\}", lambda found: place.secrets.get(found[1], found[2]), text)
+    text = re.sub(r"\$\{(\w+):[?-]([^}]*)\}", lambda match: place.secrets.get(match[1], match[2]), text)
     text = text.replace("/opt/skyline", str(ROOT)).replace("/var/lib/skyline", str(place.home))
     text = text.replace("0.0.0.0", "127.0.0.1").replace("@postgres:", "@127.0.0.1:")
     for name, port in PORTS.items():

@@ -111,7 +111,7 @@ def locked(name: str) -> dict[str, str]:
 
 def components(extras: tuple[str, ...] = ()) -> list[Component]:
     """What is installed here because Skyline needs it, directly or through others, by name."""
-    found: dict[str, Component] = {}
+    components_by_name: dict[str, Component] = {}
     waiting: list[tuple[str, frozenset[str]]] = [(DISTRIBUTION, frozenset(extras))]
     seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
@@ -126,9 +126,9 @@ def components(extras: tuple[str, ...] = ()) -> list[Component]:
             distribution = metadata.distribution(place[0])
         except metadata.PackageNotFoundError:
             continue
-        found[place[0]] = Component(distribution.name, distribution.version, licence_of(distribution))
+        components_by_name[place[0]] = Component(distribution.name, distribution.version, licence_of(distribution))
         waiting += _requirements(distribution.requires or [], place[1])
-    return [found[name] for name in sorted(found)]
+    return [components_by_name[name] for name in sorted(components_by_name)]
 
 
 def _requirements(requires: Iterable[str], extras: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:

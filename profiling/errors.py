@@ -56,5 +56,5 @@ def nearest(name: str, choices: Iterable[str], count: int = 3) -> str:
 def _nearest(folded: str, choices: tuple[str, ...], count: int) -> str:
     by_folded = {choice.casefold(): choice for choice in choices}
     close = difflib.get_close_matches(folded, by_folded, n=count, cutoff=0.4)
-    close += [known for known in by_folded if folded in known and known not in close]
+    close += [name for name in by_folded if folded in name and name not in close]
     return ", ".join(by_folded[match] for match in close[:count])

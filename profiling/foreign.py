@@ -38,11 +38,11 @@ def text_of(path: Path, most_bytes: int = LARGEST_DESCRIPTION_BYTES) -> str:
         UnreadableText: It is no ordinary file, cannot be read, is too large, or is not UTF-8.
     """
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
             raise UnreadableText(f"{path} is not a file")
-        if found.st_size > most_bytes:
-            raise UnreadableText(f"{path} has {found.st_size:,} bytes; the most is {most_bytes:,}")
+        if state.st_size > most_bytes:
+            raise UnreadableText(f"{path} has {state.st_size:,} bytes; the most is {most_bytes:,}")
         return path.read_text("utf-8-sig")
     except (OSError, ValueError) as error:
         if isinstance(error, UnreadableText):
@@ -76,12 +76,12 @@ def json_object(content: str | bytes, name: str, refusal: type[Exception]) -> di
         refusal: It is not JSON, or no object; the message says `name`.
     """
     try:
-        found = parse_json(content)
+        document = parse_json(content)
     except NotJson as error:
         raise refusal(f"{name} is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise refusal(f"{name} holds {type(found).__name__}, expected an object")
-    return found
+    if not isinstance(document, dict):
+        raise refusal(f"{name} holds {type(document).__name__}, expected an object")
+    return document
 
 
 def _nothing(_name: str) -> None:

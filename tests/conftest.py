@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         needs = set(getattr(item, "fixturenames", ()))
-        if "leaderboard_home" in needs:
+        if needs & {"leaderboard_home", "board_home"}:
             item.add_marker(pytest.mark.slow)
         if needs & {"browser", "page"}:
             item.add_marker(pytest.mark.page)

@@ -259,27 +259,29 @@ class _FunctionRules:
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection) -> "_FunctionRules":
         """What DuckDB and the warehouse have."""
-        known = connection.sql(
+        functions = connection.sql(
             "SELECT function_name, function_type, stability, macro_definition,"
             " database_name = current_database() AND NOT internal FROM duckdb_functions()"
         ).fetchall()
-        ours = {name: definition for name, kind, _, definition, is_ours in known if is_ours and kind == "table_macro"}
+        ours = {
+            name: definition for name, kind, _, definition, is_ours in functions if is_ours and kind == "table_macro"
+        }
         refused = {
             name
-            for name, kind, stability, _, _ in known
+            for name, kind, stability, _, _ in functions
             if "sleep" in name or (kind == "scalar" and stability == "VOLATILE" and name not in _HARMLESS)
         }
         refused |= {
             name
-            for name, kind, _, definition, is_ours in known
-            if kind == "macro" and not is_ours and any(f"{one}(" in (definition or "") for one in refused)
+            for name, kind, _, definition, is_ours in functions
+            if kind == "macro" and not is_ours and any(f"{name}(" in (definition or "") for name in refused)
         }
         tables = TABLE_FUNCTIONS | set(ours)
         return cls(
             tables,
             {_READS_BY_NAME, *(name for name, definition in ours.items() if _READS_BY_NAME in definition)},
             refused,
-            {name for name, kind, *_ in known if kind in {"table", "table_macro", "pragma"}} - tables,
+            {name for name, kind, *_ in functions if kind in {"table", "table_macro", "pragma"}} - tables,
         )
 
 

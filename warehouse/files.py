@@ -197,7 +197,9 @@ def printable(name: str) -> str:
     if name.isprintable():
         return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
 
 
 def sql_path(path: Path | str) -> str:

@@ -79,7 +79,8 @@ class Lake:
         path = self._existing_path(table)
         try:
             return [
-                Part(**{**one, "state": tuple(one["state"])}) for one in json.loads(ordinary(path).read_text("utf-8"))
+                Part(**{**part, "state": tuple(part["state"])})
+                for part in json.loads(ordinary(path).read_text("utf-8"))
             ]
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise MissingTable(f"{path} cannot be read ({error}); run `skyline rebuild`.") from error

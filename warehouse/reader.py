@@ -39,10 +39,10 @@ class Reader:
         except OSError:
             return current(self._folder)
         # The pointer is never written to: another takes its place.
-        state, known = (pointer.st_ino, pointer.st_mtime_ns), self._pointed_at
-        if known is None or known[0] != state or not known[1].path.exists():
-            self._pointed_at = known = state, current(self._folder)
-        return known[1]
+        state, pointed = (pointer.st_ino, pointer.st_mtime_ns), self._pointed_at
+        if pointed is None or pointed[0] != state or not pointed[1].path.exists():
+            self._pointed_at = pointed = state, current(self._folder)
+        return pointed[1]
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """Whole result of one query with named parameters (`$name`).

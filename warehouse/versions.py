@@ -52,8 +52,8 @@ def versions(folder: Path, *, examine: bool = False) -> list[Version]:
         read = None
     all_releases = [Release(path, "") for path in releases(folder)]
     return [
-        Version(one, one.path.stat().st_size, one.path == read, fault(one.path) if examine else None)
-        for one in all_releases
+        Version(release, release.path.stat().st_size, release.path == read, fault(release.path) if examine else None)
+        for release in all_releases
     ]
 
 

@@ -68,10 +68,10 @@ def prior_of(ability: Floats, trusted: Floats, features: Floats, maker: Integers
     if not used.any():
         features, undated, used = np.zeros_like(features), np.zeros_like(undated), trusted
     missing = np.isnan(features)
-    known = np.where(missing, 0.0, features)
+    numbers = np.where(missing, 0.0, features)
     count = np.maximum((~missing).sum(axis=0), 1)
-    centre = known.sum(axis=0) / count
-    deviation = np.sqrt(np.where(missing, 0.0, (known - centre) ** 2).sum(axis=0) / count)
+    centre = numbers.sum(axis=0) / count
+    deviation = np.sqrt(np.where(missing, 0.0, (numbers - centre) ** 2).sum(axis=0) / count)
     spread = np.where(deviation > 0, deviation, 1.0)
     design = _design(features, centre, spread)
     penalty = np.diag([1e-6] + [_RIDGE] * (design.shape[1] - 1))

@@ -106,8 +106,8 @@ def front_members(points: pl.DataFrame, x: str, y: str, standard_error: str | No
 
 def _within_noise(gap: str, standard_error: str) -> pl.Expr:
     # Not strictly below: no gap at all is never beyond noise.
-    known = pl.col(standard_error).is_not_nan()
-    return pl.when(known).then(pl.col(gap) <= TWO_SIDED_95 * pl.col(standard_error))
+    has_error = pl.col(standard_error).is_not_nan()
+    return pl.when(has_error).then(pl.col(gap) <= TWO_SIDED_95 * pl.col(standard_error))
 
 
 @dataclass(frozen=True)

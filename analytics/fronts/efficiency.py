@@ -25,8 +25,8 @@ _Floats = npt.NDArray[np.float64]
 
 def ratio(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
     """`numerator` per unit of `denominator`; null where either is missing or the denominator is ≤ 0."""
-    known = numerator.is_finite() & denominator.is_finite() & (denominator > 0)
-    return pl.when(known).then(numerator / denominator)
+    is_defined = numerator.is_finite() & denominator.is_finite() & (denominator > 0)
+    return pl.when(is_defined).then(numerator / denominator)
 
 
 def rank_correlations(
@@ -58,9 +58,9 @@ def rank_correlations(
             numeric_column(entries, score).alias("__score"),
             numeric_column(entries, denominator).alias("__denominator"),
         ).with_columns(ratio(pl.col("__score"), pl.col("__denominator")).alias("__ratio"))
-        known = values.filter(pl.col("__ratio").is_not_null()).with_columns(pl.lit(denominator).alias("denominator"))
+        pairs = values.filter(pl.col("__ratio").is_not_null()).with_columns(pl.lit(denominator).alias("denominator"))
         tables.append(
-            known.group_by(*by, "denominator", maintain_order=True).agg(
+            pairs.group_by(*by, "denominator", maintain_order=True).agg(
                 pl.len().cast(pl.Int64).alias("entries"),
                 _spearman("__ratio", "__denominator").alias("ratio_with_denominator"),
                 _spearman("__score", "__denominator").alias("score_with_denominator"),
@@ -177,10 +177,10 @@ def size_adjusted(entries: pl.DataFrame, score: str, size: str, by: Sequence[str
         UnusableObjective: a column is absent or is not numeric.
     """
     scores, sizes = (numeric_column(entries, c).to_numpy() for c in (score, size))
-    known = np.isfinite(scores) & np.isfinite(sizes) & (sizes > 0)
+    is_usable = np.isfinite(scores) & np.isfinite(sizes) & (sizes > 0)
     expected = np.full(entries.height, math.nan)
     rank = np.zeros(entries.height, dtype=np.int64)
-    keys = entries.with_row_index("__row").select("__row", *by).filter(pl.Series(known))
+    keys = entries.with_row_index("__row").select("__row", *by).filter(pl.Series(is_usable))
     for group in keys.partition_by(*by, maintain_order=True) if by else [keys]:
         rows = group["__row"].to_numpy()
         try:

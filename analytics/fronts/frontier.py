@@ -137,8 +137,8 @@ def _points(wide: pl.DataFrame, objectives: Objectives) -> pl.DataFrame:
         score=pl.col(objectives.measure), standard_error=pl.col(f"{objectives.measure} standard_error")
     )
     columns = [cost.column for cost in objectives.costs]
-    known = usable(points, dict.fromkeys([*columns, "score"], Direction.MINIMISE))[0]
-    return known.filter(pl.all_horizontal(pl.col(name) > 0 for name in columns))
+    usable_points = usable(points, dict.fromkeys([*columns, "score"], Direction.MINIMISE))[0]
+    return usable_points.filter(pl.all_horizontal(pl.col(name) > 0 for name in columns))
 
 
 def _by_snapshot(points: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -31,8 +31,8 @@ def identify(
         Columns of `core.arena_identities`, a row per name; where `model_id` is null, `rule` says why.
     """
     stated = dict(zip(_keys(declared["arena_model"]), declared.iter_rows(named=True), strict=True))
-    known = pl.Series("model_id", sorted(catalogue), dtype=pl.String)
-    shipped = dict(zip(_keys(known), known, strict=True))
+    model_ids = pl.Series("model_id", sorted(catalogue), dtype=pl.String)
+    shipped = dict(zip(_keys(model_ids), model_ids, strict=True))
     owned = models.filter(pl.col("organisation").is_not_null()).sort("model_id")
     listed: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for key, row in zip(_keys(owned["model_id"]), owned.iter_rows(named=True), strict=True):

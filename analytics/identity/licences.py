@@ -157,9 +157,9 @@ def with_licence_class(board: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame
 
 def unknown_licences(board: pl.DataFrame, rules: pl.DataFrame) -> pl.DataFrame:
     """Spellings of licences that no rule knows: `licence, rows, models`; a check fails on any row here."""
-    known = rules.filter(pl.col("licence") != "")["licence"]
+    licences = rules.filter(pl.col("licence") != "")["licence"]
     return (
-        board.filter(pl.col("licence").is_not_null() & ~pl.col("licence").is_in(known.implode()))
+        board.filter(pl.col("licence").is_not_null() & ~pl.col("licence").is_in(licences.implode()))
         .group_by("licence")
         .agg(rows=pl.len(), models=pl.col("model").unique().sort().str.join(", "))
         .sort("licence")

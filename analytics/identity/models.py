@@ -137,9 +137,9 @@ def implausibly_small(reported: pl.DataFrame) -> list[str]:
     Args:
         reported: Rows of `raw.reported_entries`.
     """
-    known = reported.filter(pl.col("evaluation_co2_kg").is_not_null() & pl.col("reported_parameters").is_not_null())
+    entries = reported.filter(pl.col("evaluation_co2_kg").is_not_null() & pl.col("reported_parameters").is_not_null())
     distrusted: list[str] = []
-    for snapshot in known.partition_by("snapshot_id"):
+    for snapshot in entries.partition_by("snapshot_id"):
         small = snapshot.filter(pl.col("reported_parameters") < _SMALL)
         for model_id, count, carbon in small.select("model_id", "reported_parameters", "evaluation_co2_kg").iter_rows():
             peers = snapshot.filter(
@@ -267,7 +267,7 @@ def entry_sizes(reported: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
         The reported rows and `family`, `parameters_total` and `parameters_active` (to the million),
         `parameters_source`, `size_bytes`, `size_gib`, `size_source`, `error_pct`.
     """
-    known = models.select(MODEL_COLUMNS).select(
+    facts = models.select(MODEL_COLUMNS).select(
         "model_id",
         "family",
         _to_the_million("parameters_total"),
@@ -280,7 +280,7 @@ def entry_sizes(reported: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
     product = (pl.col("parameters_total") * bits / 8).round(0).cast(pl.Int64)
     computed = pl.when(~measures_sizes).then(product)
     return (
-        reported.join(known, on="model_id", how="left", maintain_order="left")
+        reported.join(facts, on="model_id", how="left", maintain_order="left")
         .with_columns(
             pl.coalesce(measured, computed).alias("size_bytes"),
             pl.when(measured.is_not_null())

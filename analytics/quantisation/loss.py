@@ -167,8 +167,8 @@ class LossModel:
         if kind in UNMEASURED_TASKS:
             return _unknown(UNMEASURED_TASKS[kind])
         if task not in TASKS and task not in self.of_points.benchmarks:
-            known = ", ".join((*TASKS, *UNMEASURED_TASKS))
-            raise ValueError(f"{task!r} is neither a kind of task ({known}) nor a measured benchmark")
+            tasks = ", ".join((*TASKS, *UNMEASURED_TASKS))
+            raise ValueError(f"{task!r} is neither a kind of task ({tasks}) nor a measured benchmark")
         noise = run_noise(task)
         if bits >= WHOLE_BITS:
             return _baseline(noise)
@@ -189,7 +189,7 @@ class LossModel:
         lost = max(baseline - chance, 1.0) * fraction
         half = float(half_of(self.intervals.points.get(near.range_of_bits, _WIDE), noise, lost))
         # How much a recipe that nobody measured there differs from those that were measured, nobody knows either.
-        if not any(recipe in one.recipes for one in self.near.values() if one.range_of_bits == near.range_of_bits):
+        if not any(recipe in loss.recipes for loss in self.near.values() if loss.range_of_bits == near.range_of_bits):
             left = (1 - fraction) ** math.exp(TWO_SIDED_80 * self.of_points.recipe_spread(bits))
             half = math.hypot(half, max(baseline - chance, 1.0) * (1 - fraction - left))
         floor = SINGLE_RUN * noise

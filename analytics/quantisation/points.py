@@ -115,20 +115,27 @@ class PointsFit:
             mixture: Whether tokens are routed to experts.
             llama_3: Whether the model is of the Llama-3 family.
         """
-        known = self.effects
+        effects = self.effects
         wide, size = math.log(bits / _TYPICAL_BITS), math.log(billions / _TYPICAL_BILLIONS)
-        slope = known[2] + (known[3] if task == "knowledge" else 0.0)
+        slope = effects[2] + (effects[3] if task == "knowledge" else 0.0)
         high = math.log(2 * min(max(share, _LEAST_SHARE), _MOST_SHARE))
-        total = known[0] + known[1] * wide + slope * size + known[4] * high + known[5] * mixture + known[6] * llama_3
+        total = (
+            effects[0]
+            + effects[1] * wide
+            + slope * size
+            + effects[4] * high
+            + effects[5] * mixture
+            + effects[6] * llama_3
+        )
         at = _BASIC
         if recipe is not None:
             of_recipe = at + 2 * _RECIPE_NAMES.index(recipe)
-            total += known[of_recipe] + known[of_recipe + 1] * wide
+            total += effects[of_recipe] + effects[of_recipe + 1] * wide
         at += 2 * len(_RECIPE_NAMES)
-        total += known[at + TASKS.index(task)]
+        total += effects[at + TASKS.index(task)]
         if benchmark in self.benchmarks:
-            total += known[at + len(TASKS) + self.benchmarks.index(benchmark)]
-        return 1 - math.exp(-math.exp(min(max(total, _BOUNDS[0]), _BOUNDS[1])) - math.exp(known[-1]))
+            total += effects[at + len(TASKS) + self.benchmarks.index(benchmark)]
+        return 1 - math.exp(-math.exp(min(max(total, _BOUNDS[0]), _BOUNDS[1])) - math.exp(effects[-1]))
 
 
 def usable(measurements: pl.DataFrame) -> pl.DataFrame:

@@ -102,8 +102,8 @@ def chance_of(benchmark: str) -> float:
         return 10.0
     if benchmark in _CHANCE:
         return _CHANCE[benchmark]
-    known = benchmark in TASKS or benchmark.startswith("mean")
-    return _CHANCE_OF_TASK.get(task_of(benchmark), 0.0) if known else 0.0
+    is_task = benchmark in TASKS or benchmark.startswith("mean")
+    return _CHANCE_OF_TASK.get(task_of(benchmark), 0.0) if is_task else 0.0
 
 
 def run_noise(benchmark: str) -> float:

@@ -66,9 +66,9 @@ def bootstrap_interval(fitted: BradleyTerry, rounds: int, seed: int = 0) -> Inte
     for record in np.unique(records):
         alike = rated[records == record]
         columns = ratings[:, alike]
-        known = np.sort(columns[~np.isnan(columns)])
-        if len(known) >= columns.size / 2:
-            lower[alike], upper[alike] = _quantile(known, 0.025), _quantile(known, 0.975)
+        ordered_columns = np.sort(columns[~np.isnan(columns)])
+        if len(ordered_columns) >= columns.size / 2:
+            lower[alike], upper[alike] = _quantile(ordered_columns, 0.025), _quantile(ordered_columns, 0.975)
     return Interval(lower, upper)
 
 

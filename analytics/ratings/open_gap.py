@@ -153,10 +153,10 @@ def progress(rated: pl.DataFrame, releases: pl.DataFrame) -> pl.DataFrame:
         rated: As in `open_vs_proprietary`, with `organization`.
         releases: `identity, release_date, grade, source`; models known only by their first board are left out.
     """
-    known = releases.filter(pl.col("release_date").is_not_null() & (pl.col("source") != FIRST_BOARD))
+    dated_releases = releases.filter(pl.col("release_date").is_not_null() & (pl.col("source") != FIRST_BOARD))
     rows = (
         rated.filter(pl.col("rating").is_not_null() & pl.col("licence_class").is_not_null())
-        .join(known.select("identity", "release_date", release_grade="grade"), on="identity")
+        .join(dated_releases.select("identity", "release_date", release_grade="grade"), on="identity")
         .with_columns(is_open=pl.col("licence_class").is_in(list(OPEN)))
         .sort(*BOARD, "is_open", "release_date", "rating", "model", descending=[*[False] * 7, True, False])
     )

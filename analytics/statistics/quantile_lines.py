@@ -93,8 +93,8 @@ def slope_replicates(
     low, high = (np.take_along_axis(turning, (after - step)[None], axis=0)[0] for step in (1, 0))
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.clip(np.nan_to_num(-low / (high - low), nan=0.5), 0, 1)
-    found: Floats = trials[after - 1] + share * (trials[1] - trials[0])
-    return found
+    crossings: Floats = trials[after - 1] + share * (trials[1] - trials[0])
+    return crossings
 
 
 def _below(counts: np.ndarray, limits: Floats) -> Integers:

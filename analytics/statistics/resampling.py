@@ -64,8 +64,8 @@ def blocks(count: int, width: int) -> Iterator[slice]:
 
 def family_numbers(families: pl.Series, names: pl.Series) -> pl.Series:
     """(n,) number of the family of each entry; a missing or `unknown` family is one for each name, such as a model."""
-    known = families.is_not_null() & (families != "unknown")
-    labels = pl.select(pl.when(known).then(families).otherwise(pl.lit("model ") + names)).to_series()
+    has_family = families.is_not_null() & (families != "unknown")
+    labels = pl.select(pl.when(has_family).then(families).otherwise(pl.lit("model ") + names)).to_series()
     return labels.rank("dense").cast(pl.Int64)
 
 

@@ -81,9 +81,9 @@ def z_score(value: str, within: tuple[str, ...]) -> pl.Expr:
     """
     column = pl.col(value)
     spread, count = column.std().over(within), column.count().over(within)
-    known = pl.all_horizontal(pl.col(name).is_not_null() for name in within)
+    is_complete = pl.all_horizontal(pl.col(name).is_not_null() for name in within)
     # Equal values leave a spread of rounding errors, not of zero.
-    usable = known & (count >= FEWEST) & (spread > 1e-9)
+    usable = is_complete & (count >= FEWEST) & (spread > 1e-9)
     return pl.when(usable).then((column - column.mean().over(within)) / spread)
 
 

@@ -43,10 +43,10 @@ def dress(plot: figure, x_kind: str, y_kind: str) -> None:
 
 def span(values: pl.Series, axis_kind: str) -> tuple[float, float] | None:
     """Start and end that show every value with a margin; None where there is no value."""
-    known = values.drop_nulls()
-    if known.is_empty():
+    numbers = values.drop_nulls()
+    if numbers.is_empty():
         return None
-    low, high = _number(known.min()), _number(known.max())
+    low, high = _number(numbers.min()), _number(numbers.max())
     if axis_kind == "log":
         room = max((math.log10(high) - math.log10(low)) * _PADDING, 0.02)
         return low / 10**room, high * 10**room

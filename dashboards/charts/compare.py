@@ -63,11 +63,11 @@ class Radar:
             "text": [*benchmarks, *(str(share) for share in _RINGS)],
             "align": [_align(a) for a in angles.values()] + ["left"] * half,
         }
-        found = {(r["model_id"], r["benchmark"]): r for r in scores.iter_rows(named=True)}
+        score_rows = {(r["model_id"], r["benchmark"]): r for r in scores.iter_rows(named=True)}
         shapes, corners = [], []
         for place, model in enumerate(models):
             colour, mark = theme.COLOURS[place], theme.MARKS[place]
-            points = [(angle, found[model, name]) for name, angle in angles.items() if (model, name) in found]
+            points = [(angle, score_rows[model, name]) for name, angle in angles.items() if (model, name) in score_rows]
             spots = [tuple(row["score"] / 100 * part for part in _at(angle)) for angle, row in points]
             shapes.append(([x for x, _ in spots], [y for _, y in spots], colour, model))
             corners += [

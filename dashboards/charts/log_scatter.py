@@ -18,10 +18,10 @@ _FEWEST_FOR_A_LINE = 8
 
 def power_law(points: pl.DataFrame) -> tuple[float, float] | None:
     """Exponent and factor of y = factor · x^exponent by least squares on logarithms; None for fewer than 8 points."""
-    known = points.filter(pl.col("x") > 0, pl.col("y") > 0)
-    if known.height < _FEWEST_FOR_A_LINE or known["x"].n_unique() == 1:
+    positive = points.filter(pl.col("x") > 0, pl.col("y") > 0)
+    if positive.height < _FEWEST_FOR_A_LINE or positive["x"].n_unique() == 1:
         return None
-    exponent, intercept = np.polyfit(np.log(known["x"].to_numpy()), np.log(known["y"].to_numpy()), 1)
+    exponent, intercept = np.polyfit(np.log(positive["x"].to_numpy()), np.log(positive["y"].to_numpy()), 1)
     return float(exponent), float(np.exp(intercept))
 
 
@@ -82,5 +82,5 @@ def _draw(data: _Drawn) -> Overlay:
         house.segments(data.lines, width=2.0, alpha=1.0),
         house.dots(points, "x", "y", ["name", "facts"], hover),
     ]
-    known = {name: span for name, span in spans.items() if span}
-    return Overlay(marks).opts(xlabel=data.titles[0], ylabel=data.titles[1], **known)
+    finite_spans = {name: span for name, span in spans.items() if span}
+    return Overlay(marks).opts(xlabel=data.titles[0], ylabel=data.titles[1], **finite_spans)

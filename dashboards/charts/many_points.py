@@ -85,7 +85,7 @@ def coded(frame: pl.DataFrame, numbers: Sequence[str], words: Sequence[str]) -> 
     joined = frame.select("colour", "mark").join(looks, on=["colour", "mark"], how="left", maintain_order="left")
     return Coded(
         {number: _fixed(frame[number]) for number in numbers},
-        {word: (found, _fixed(found.places(frame[word]))) for word, found in distinct.items()},
+        {word: (words, _fixed(words.places(frame[word]))) for word, words in distinct.items()},
         looks.select("colour", "mark").rows(),
         _fixed(joined[_LOOK].cast(pl.Int32)),
     )

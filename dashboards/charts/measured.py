@@ -72,11 +72,11 @@ class Sweep:
             quantity: A key of `QUANTITIES`.
         """
         column, factor, unit, title = QUANTITIES[quantity]
-        known = points.filter(pl.col(column).is_not_null())
+        points_of_column = points.filter(pl.col(column).is_not_null())
         # A prediction stands beside the time on its own clock only.
         clock = {"latency": "wall", "processor": "processor"}.get(quantity, "")
         comparable = pl.col("compared_clock") == clock
-        frame = known.select(
+        frame = points_of_column.select(
             "context",
             "batch",
             "is_contended",
@@ -204,9 +204,12 @@ class Trace:
     def show(self, samples: pl.DataFrame, quantity: str) -> bool:
         """Draw a key of `QUANTITIES`; whether it was sampled."""
         column, factor = self.QUANTITIES[quantity]
-        known = samples.filter(pl.col(column).is_not_null())
-        self.samples.data = {"x": known["elapsed_s"].to_list(), "y": (known[column] * factor).to_list()}
+        samples_of_column = samples.filter(pl.col(column).is_not_null())
+        self.samples.data = {
+            "x": samples_of_column["elapsed_s"].to_list(),
+            "y": (samples_of_column[column] * factor).to_list(),
+        }
         self.figure.yaxis.axis_label = quantity
-        axes.show(self.figure.x_range, axes.span(known["elapsed_s"], "linear"))
-        axes.show(self.figure.y_range, axes.span(known[column] * factor, "linear"))
-        return not known.is_empty()
+        axes.show(self.figure.x_range, axes.span(samples_of_column["elapsed_s"], "linear"))
+        axes.show(self.figure.y_range, axes.span(samples_of_column[column] * factor, "linear"))
+        return not samples_of_column.is_empty()

@@ -23,11 +23,11 @@ def styled(frame: pl.DataFrame) -> pl.DataFrame:
 
 def labels(values: Iterable[str]) -> dict[str, str]:
     """Words and names of what occurs, with how many there are of each."""
-    found = list(values)
-    return {f"{words} ({found.count(name):,})": name for name, words in WORDS.items() if name in found}
+    texts = list(values)
+    return {f"{words} ({texts.count(name):,})": name for name, words in WORDS.items() if name in texts}
 
 
 def entries(values: Iterable[str]) -> list[Entry]:
     """Legend of what occurs, with how many there are of each."""
-    found = list(values)
-    return [Entry(words, *STYLES[name], count=found.count(name)) for name, words in WORDS.items() if name in found]
+    texts = list(values)
+    return [Entry(words, *STYLES[name], count=texts.count(name)) for name, words in WORDS.items() if name in texts]

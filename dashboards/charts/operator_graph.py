@@ -204,16 +204,16 @@ def _stacked(columns: Mapping[str, int], edges: Sequence[tuple[str, str]]) -> di
     by_column: dict[int, list[str]] = defaultdict(list)
     for key, column in columns.items():
         by_column[column].append(key)
-    found: dict[str, tuple[float, float, int]] = {}
+    stack: dict[str, tuple[float, float, int]] = {}
     for column, members in by_column.items():
         for place, key in enumerate(members):
             middle = (len(members) - 1) / 2
-            found[key] = (float(column), (middle - place) * (_SPREAD * 2 / max(len(members) - 1, 1)), len(members))
+            stack[key] = (float(column), (middle - place) * (_SPREAD * 2 / max(len(members) - 1, 1)), len(members))
     # A node with one source and one reader beside others keeps the height of its source.
     for start, end in edges:
-        if start in found and end in found and found[end][2] == found[start][2] and found[start][2] > 1:
-            found[end] = (found[end][0], found[start][1], found[end][2])
-    return found
+        if start in stack and end in stack and stack[end][2] == stack[start][2] and stack[start][2] > 1:
+            stack[end] = (stack[end][0], stack[start][1], stack[end][2])
+    return stack
 
 
 def _title(places: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> str:

@@ -70,8 +70,8 @@ class Demand:
         Args:
             demand: Rows of the query `open_progress` that have `gpu_memory_gb`.
         """
-        known = demand.filter(pl.col("gpus_needed").is_not_null())
-        drawn = classes.styled(known).with_columns(
+        sized = demand.filter(pl.col("gpus_needed").is_not_null())
+        drawn = classes.styled(sized).with_columns(
             pl.format("{} GiB to serve", pl.col("serving_memory_gib").round(0).cast(pl.Int64)).alias("memory"),
             pl.format(
                 "{} B parameters in {}; rule of thumb {} GiB, {} GPUs",
@@ -83,23 +83,23 @@ class Demand:
             pl.lit(11.0).alias("size"),
         )
         self.points.data = {column: drawn[column].to_numpy() for column in _COLUMNS}
-        span = axes.span(known["release_date"], "datetime")
+        span = axes.span(sized["release_date"], "datetime")
         if span is not None:
             # Room for the name of the first model.
             axes.show(self.figure.x_range, (span[0] - _NAME_ROOM * (span[1] - span[0]), span[1]))
-        most = int(known["gpus_needed"].max() or 8)  # type: ignore[arg-type]
+        most = int(sized["gpus_needed"].max() or 8)  # type: ignore[arg-type]
         axes.show(self.figure.y_range, (0.75, most * 1.7))
         memory = "" if demand.is_empty() else f" of {demand['gpu_memory_gb'][0]:.0f} GB"
         self.figure.yaxis[0].axis_label = f"GPUs{memory}"
         # Newest first; a name that would run into a newer one on its level is in the hover and the table alone.
         letter = _LETTER * (1 + _NAME_ROOM) * (span[1] - span[0]) if span is not None else 0.0
         named: list[tuple[float, int, str]] = []
-        for row in known.sort("release_date", descending=True).iter_rows(named=True):
+        for row in sized.sort("release_date", descending=True).iter_rows(named=True):
             x, level = _milliseconds(row["release_date"]), row["gpus_needed"]
             if all(newer - x > letter * len(name) for newer, its_level, name in named if its_level == level):
                 named.append((x, level, row["model"]))
         self.names.show(named)
-        return legend.swatches(NAME, classes.entries(known["licence_class"]))
+        return legend.swatches(NAME, classes.entries(sized["licence_class"]))
 
 
 def _milliseconds(day: dt.date) -> float:

@@ -33,8 +33,8 @@ def style(licence_class: str | None) -> tuple[str, str]:
 
 def styled(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows with `colour` and `mark` of their `licence_class`."""
-    known = pl.col("licence_class").fill_null(UNKNOWN)
-    return frame.with_columns(theme.looks(known, {name: style(name) for name in WORDS}))
+    licence_class = pl.col("licence_class").fill_null(UNKNOWN)
+    return frame.with_columns(theme.looks(licence_class, {name: style(name) for name in WORDS}))
 
 
 def labels(classes: Iterable[str | None]) -> dict[str, str]:

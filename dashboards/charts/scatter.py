@@ -125,11 +125,11 @@ def _coloured_by_kind(entries: pl.DataFrame, colour: Kind) -> tuple[pl.DataFrame
         pl.col(colour.name).replace_strict(labels, default="unknown", return_dtype=pl.String).alias("detail")
     )
     counts = dict(named["detail"].value_counts(sort=True).iter_rows())
-    known = [group for group in counts if group != "unknown"]
+    groups = [group for group in counts if group != "unknown"]
     if colour.name == "precision":
         order = list(theme.PRECISIONS)
-        known.sort(key=lambda group: order.index(group) if group in order else len(order))
-    main, rest = known[:_GROUPS], known[_GROUPS:]
+        groups.sort(key=lambda group: order.index(group) if group in order else len(order))
+    main, rest = groups[:_GROUPS], groups[_GROUPS:]
     styles = theme.palette(main)
     frame = named.with_columns(
         *theme.looks(pl.col("detail"), styles, theme.OTHER),

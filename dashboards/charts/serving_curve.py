@@ -54,13 +54,13 @@ class ServingCurve:
             least_per_user: Tokens per second that each user is promised; None: nothing is.
         """
         parts, lines, entries = [], [], []
-        for place, (name, one) in enumerate(curves.items()):
+        for place, (name, curve) in enumerate(curves.items()):
             colour, mark = theme.COLOURS[place], theme.MARKS[place]
-            lines.append(_line(one.points, colour))
-            parts += [_mark(name, row, colour, mark) for row in one.points.iter_rows(named=True)]
+            lines.append(_line(curve.points, colour))
+            parts += [_mark(name, row, colour, mark) for row in curve.points.iter_rows(named=True)]
             parts.append({
-                "x": one.here[0], "y": one.here[1], "name": name, "first": "Under the traffic asked for",
-                "second": _rates(*one.here), "colour": colour, "mark": mark, "fill": 1.0, "size": 14.0,
+                "x": curve.here[0], "y": curve.here[1], "name": name, "first": "Under the traffic asked for",
+                "second": _rates(*curve.here), "colour": colour, "mark": mark, "fill": 1.0, "size": 14.0,
             })  # fmt: skip
             entries.append(legend.Entry(name, colour, mark))
         points = pl.DataFrame(parts, _POINTS, orient="row")

@@ -26,11 +26,11 @@ _OF_ARENA = re.compile(r"Arena (\w+)(?:: (\w+))?")
 
 def benchmark(name: str) -> str:
     """A benchmark: `Arena text: hard_6` is `Arena, text: hard prompts`; others are called as their boards call them."""
-    found = _OF_ARENA.fullmatch(name)
-    if found is None:
+    match = _OF_ARENA.fullmatch(name)
+    if match is None:
         return name
-    of = f": {formats.running(category(found[2]))}" if found[2] else ""
-    return f"Arena, {formats.running(arena(found[1]))}{of}"
+    of = f": {formats.running(category(match[2]))}" if match[2] else ""
+    return f"Arena, {formats.running(arena(match[1]))}{of}"
 
 
 def arena(name: str) -> str:

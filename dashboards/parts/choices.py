@@ -189,15 +189,15 @@ def front(fitting: pl.DataFrame, against: str, *, more_is_better: bool) -> pl.Da
 
     A row beats another if it is at least as good in both and better in one; equal rows are all kept.
     """
-    known = fitting.filter(pl.col(against).is_not_null()).sort(
+    front_rows = fitting.filter(pl.col(against).is_not_null()).sort(
         against, "quality", "model_id", descending=[more_is_better, True, False]
     )
     # Rows of one value come together, so what was best before them is the running best shifted to their first.
-    known = known.with_columns(pl.col("quality").cum_max().shift(1).alias("_before"))
+    front_rows = front_rows.with_columns(pl.col("quality").cum_max().shift(1).alias("_before"))
     before = pl.col("_before").first().over(against)
     best_at = pl.col("quality").max().over(against)
     unbeaten = (pl.col("quality") == best_at) & (before.is_null() | (pl.col("quality") > before))
-    return known.filter(unbeaten).drop("_before")
+    return front_rows.filter(unbeaten).drop("_before")
 
 
 def within_noise(fitting: pl.DataFrame, best: Mapping[str, object]) -> pl.DataFrame:

@@ -184,8 +184,8 @@ def _words(titled: pl.DataFrame, name: str) -> pl.Expr:
 
 
 def _named(title: str, frame: pl.DataFrame, shown_as: Callable[[str], str]) -> pl.Expr:
-    known = {name: shown_as(name) for name in frame[title].drop_nulls().unique()}
-    return pl.col(title).replace(known)
+    shown_names = {name: shown_as(name) for name in frame[title].drop_nulls().unique()}
+    return pl.col(title).replace(shown_names)
 
 
 def _anchors(title: str, link: str, targets: pl.Series) -> pl.Expr:

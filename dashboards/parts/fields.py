@@ -102,8 +102,8 @@ COSTS = {
 def measures(benchmarks: list[str], *, raw: bool = False) -> dict[str, Measure]:
     """Measures of a board by column name: the general ones, and one per benchmark."""
     unit = "% before normalisation" if raw else "points"
-    found = {AVERAGE.name: AVERAGE} | {name: Measure(name, name, unit) for name in benchmarks}
-    return found | {measure.name: measure for measure in _MEASURES}
+    measures_by_name = {AVERAGE.name: AVERAGE} | {name: Measure(name, name, unit) for name in benchmarks}
+    return measures_by_name | {measure.name: measure for measure in _MEASURES}
 
 
 def slug(text: str) -> str:

@@ -34,10 +34,10 @@ def rows(data: Data) -> pl.DataFrame:
     """Measurements that the visitor brought, the furthest off first; none where he brought none."""
     if not any(file.kind == "measurements" for file in data.own_files):
         return pl.DataFrame()
-    found = data.ask("how_far_off").filter(pl.col("source").str.starts_with(MARK))
+    points = data.ask("how_far_off").filter(pl.col("source").str.starts_with(MARK))
     error = 100 * (pl.col("predicted") / pl.col("measured") - 1)
     inside = pl.col("measured").is_between("low", "high")
-    return found.with_columns(
+    return points.with_columns(
         source=pl.col("source").str.strip_prefix(MARK),
         model=pl.coalesce("model_id", "model_as_reported"),
         device=pl.coalesce("accelerator", "device_as_reported"),
@@ -53,19 +53,20 @@ def cards(data: Data, address: str) -> list[pn.Column]:
         data: The visitor's.
         address: Of the page.
     """
-    found = rows(data)
-    if found.is_empty():
+    points = rows(data)
+    if points.is_empty():
         return []
 
     def describe() -> dict[str, Any]:
         return {"address": address, "source": "files of the visitor", "error_pct": "100 × (predicted / measured - 1)"}
 
     table = TableCard("your_measurements", _FACTS, describe, data)
-    known = found.filter(pl.col("predicted").is_not_null())
-    middle = known["error_pct"].abs().median()
+    predictions = points.filter(pl.col("predicted").is_not_null())
+    middle = predictions["error_pct"].abs().median()
     off = "" if middle is None else f", a median {float(str(middle)):.0f} % off"
     table.show(
-        "Your measurements", f"{found.height:,}, of which {known.height:,} could be predicted{off}; seen by you alone",
-        found, "Error: predicted over measured, less one. The interval should hold 80 % of measurements.",
+        "Your measurements",
+        f"{points.height:,}, of which {predictions.height:,} could be predicted{off}; seen by you alone",
+        points, "Error: predicted over measured, less one. The interval should hold 80 % of measurements.",
     )  # fmt: skip
     return [table.card]

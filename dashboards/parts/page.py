@@ -263,12 +263,12 @@ def snapshots(data: Data, query: str | None = None, about: str = "snapshot") -> 
     Raises:
         NothingToShow: there is none.
     """
-    found = data.snapshots()
+    frame = data.snapshots()
     if query is not None:
-        found = found.join(data.ask(query), on="snapshot_id", how="semi", maintain_order="left")
-    if found.is_empty():
+        frame = frame.join(data.ask(query), on="snapshot_id", how="semi", maintain_order="left")
+    if frame.is_empty():
         raise NothingToShow(f"The published warehouse holds no leaderboard {about}.")
-    return found
+    return frame
 
 
 def snapshot_labels(snapshots: pl.DataFrame) -> dict[str, str]:

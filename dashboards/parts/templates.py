@@ -45,12 +45,12 @@ def _sentence(text: object) -> str:
 def _coded(text: object) -> Markup:
     """Escaped text in which what stands between backticks, as messages quote commands, is set as code."""
     escaped = command(text)
-    return Markup(_QUOTED.sub(lambda found: block("code", Markup(found[1])), escaped))  # noqa: S704 - escaped before
+    return Markup(_QUOTED.sub(lambda match: block("code", Markup(match[1])), escaped))  # noqa: S704 - escaped before
 
 
 def command(text: object) -> Markup:
     """Escaped text whose options, such as `--source`, do not break at their hyphens; markup stays what it is."""
-    return Markup(_OPTION.sub(lambda found: block("option", Markup(found[0])), str(escape(text))))  # noqa: S704 - escaped
+    return Markup(_OPTION.sub(lambda match: block("option", Markup(match[0])), str(escape(text))))  # noqa: S704 - escaped
 
 
 def _number_columns(lines: Sequence[Sequence[object]]) -> set[int]:

@@ -92,8 +92,8 @@ def _matrix(content: dict[str, Any]) -> str:
 
 def addresses(text: str) -> Iterator[str]:
     """Addresses below the root that HTML links to, without their choices."""
-    for found in _LINK.finditer(text):
-        yield _bare(found[1])
+    for match in _LINK.finditer(text):
+        yield _bare(match[1])
 
 
 def _bare(address: str) -> str:
@@ -110,15 +110,15 @@ def relinked(text: str, root: str, address: str, files: Mapping[str, str]) -> st
         files: File of every page in the copy, below its root, by address.
     """
 
-    def link(found: re.Match[str]) -> str:
-        there = found[1]
+    def link(match: re.Match[str]) -> str:
+        there = match[1]
         if there.startswith(("http:", "https:", "#")):
-            return found[0]
-        if chart := _OBJECT.search(found[0]):
+            return match[0]
+        if chart := _OBJECT.search(match[0]):
             file: str | None = f"chart/{file_of(address) if address else 'home'}/{chart[1]}.html"
         else:
             file = files.get(_bare(there))
-        return found[0].replace(f'href="{there}"', f'href="{root}{quote(file)}"' if file else "")
+        return match[0].replace(f'href="{there}"', f'href="{root}{quote(file)}"' if file else "")
 
     # What scrolls is reached by keyboard too.
     return _SCROLLS.sub(r'\1 tabindex="0"', _LINK.sub(link, _BUTTON.sub("", text)))

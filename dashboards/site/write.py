@@ -88,19 +88,23 @@ def _written(
             left_out.append(f"page {address or page.title}: {error}")
             return None
 
-    made = [one for page in pages if (one := make(page, page.slug, ""))]
+    made = [page_copy for page in pages if (page_copy := make(page, page.slug, ""))]
     if named is None:
         # What lists all there are leads to none of them by itself.
-        named = list(dict.fromkeys(link for one in made if one.page not in SUBJECTS for link in addresses(one.body)))
+        named = list(
+            dict.fromkeys(
+                link for page_copy in made if page_copy.page not in SUBJECTS for link in addresses(page_copy.body)
+            )
+        )
     about = {page.slug: page for page in SUBJECTS if page in pages or named}
     for address in named:
         kind, _, name = address.partition("/")
-        if kind in about and name and (one := make(about[kind], address, f"?id={quote(name)}")):
-            made.append(one)
-    files = {one.address: f"{file_of(one.address) if one.address else 'index'}.html" for one in made} | {
-        "data": "data.html"
-    }
-    charts = sum(site.write(one, files) for one in made)
+        if kind in about and name and (page_copy := make(about[kind], address, f"?id={quote(name)}")):
+            made.append(page_copy)
+    files = {
+        page_copy.address: f"{file_of(page_copy.address) if page_copy.address else 'index'}.html" for page_copy in made
+    } | {"data": "data.html"}
+    charts = sum(site.write(page_copy, files) for page_copy in made)
     tables = site.tables(release.path)
     (folder / "skyline-site.json").write_text(json.dumps({"release": release.path.name}), "utf-8")
     return Written(folder, len(made), charts, tables, tuple(left_out))

@@ -87,8 +87,10 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
         for fleet, memory_gib in named
     ]  # fmt: skip
     if output_format is not Format.TABLE or output is not None:
-        rows = [{"machine": advice.need.machine, **one.row()} for advice in answers for one in advice.candidates]
-        print_rows(pl.DataFrame(rows, infer_schema_length=None), output_format, output)
+        named_rows = [
+            {"machine": advice.need.machine, **candidate.row()} for advice in answers for candidate in advice.candidates
+        ]
+        print_rows(pl.DataFrame(named_rows, infer_schema_length=None), output_format, output)
         return
     for advice in answers:
         if len(answers) > 1:
@@ -96,8 +98,8 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
         _print(advice)
         _print_offload(advice)
         if len(answers) == 1 and advice.candidates:
-            print_rows(pl.DataFrame([one.row() for one in advice.candidates], infer_schema_length=None).select(_SHOWN),
-                       output_format, None)  # fmt: skip
+            rows = pl.DataFrame([candidate.row() for candidate in advice.candidates], infer_schema_length=None)
+            print_rows(rows.select(_SHOWN), output_format, None)
     print_notes(dict.fromkeys(note for advice in answers for note in advice.notes))
 
 
@@ -116,8 +118,8 @@ def _machines(names: list[str] | None) -> "list[tuple[Fleet, float]]":
         return [_this_machine()]
     together = resolve_device(" ".join(names))
     matches = [together] if together.devices else [resolve_device(each) for each in names]
-    fleets = [(one.fleet, 0.0) for one in matches]
-    print_notes(filter(None, (one.note for one in matches)))
+    fleets = [(match.fleet, 0.0) for match in matches]
+    print_notes(filter(None, (match.note for match in matches)))
     return fleets
 
 
@@ -129,7 +131,7 @@ def _this_machine() -> "tuple[Fleet, float]":
     from profiling.devices.here.machine import known_devices  # noqa: PLC0415
 
     machine = look()
-    devices = [one.device for one in known_devices(machine) if one.device is not None]
+    devices = [device.device for device in known_devices(machine) if device.device is not None]
     if not devices:
         raise UserError(
             "No device of this machine is in the table. `skyline hardware --measure` measures its memory and says in "
@@ -137,7 +139,7 @@ def _this_machine() -> "tuple[Fleet, float]":
         )
     cards = [device for device in devices if device.kind == "gpu"] or devices[:1]
     fleet = Fleet(
-        tuple((one, sum(other.name == one.name for other in cards)) for one in {c.name: c for c in cards}.values())
+        tuple((card, sum(other.name == card.name for other in cards)) for card in {c.name: c for c in cards}.values())
     )
     err.print(f"This machine: {fleet.name}.", style="dim")
     return fleet, (machine.memory_bytes or 0.0) / GIB
@@ -152,8 +154,8 @@ def _print(advice: "Advice") -> None:
     out.print(f"  run    {best.run}")
     out.print(f"  check  {best.check}")
     err.print(f"Basis of the speed: {best.rests_on}", style="dim")
-    for one in best.measured[:_MOST_MEASURED]:
-        out.print(f"  {one.words}")
+    for loss in best.measured[:_MOST_MEASURED]:
+        out.print(f"  {loss.words}")
 
 
 def _print_offload(advice: "Advice") -> None:
@@ -173,7 +175,7 @@ def _print_offload(advice: "Advice") -> None:
 def _sentence(best: "Candidate", advice: "Advice") -> str:
     low, likely, high = best.tokens_per_s or (0.0, 0.0, 0.0)
     near = advice.within_noise
-    names = [one.model_id for one in near[:3]]
+    names = [candidate.model_id for candidate in near[:3]]
     others = [f"{len(near) - len(names)} more"] if len(near) > len(names) else []
     listed = _enumeration([*names, *others])
     noise = f" The evidence does not separate it from {listed}." if near else ""

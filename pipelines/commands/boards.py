@@ -73,8 +73,8 @@ def add(
     board = parse(text, str(file))
     folder = settings.home / USER_FOLDER
     target = folder / f"{board.name}.toml"
-    known = declared(settings.home).get(board.name)
-    if known is not None and not known.by_user:
+    declaration = declared(settings.home).get(board.name)
+    if declaration is not None and not declaration.by_user:
         raise UserError(f"{board.name} is declared by Skyline itself; give yours another name.")
     folder.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")

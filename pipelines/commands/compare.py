@@ -39,14 +39,14 @@ def compare(
     evidence = Evidence.of(lambda table: reader.query(f"FROM {table}"))
     sides = [parse_side(text, evidence.abilities, kv_format) for text in models]
     results = comparisons(door_of(None, online=False), evidence, sides, use)
-    rows = pl.DataFrame([one.row() for one in results], infer_schema_length=None)
+    rows = pl.DataFrame([result.row() for result in results], infer_schema_length=None)
     if output_format is not Format.TABLE or output is not None:
         print_rows(rows, output_format, output)
     else:
-        for one in results[1:]:
-            out.print(sentence(results[0], one))
-        for one in results:
-            for measured in one.measured[:_MOST_MEASURED]:
-                out.print(f"  {one.side.model_id}: {measured.words}")
+        for comparison in results[1:]:
+            out.print(sentence(results[0], comparison))
+        for comparison in results:
+            for measured in comparison.measured[:_MOST_MEASURED]:
+                out.print(f"  {comparison.side.model_id}: {measured.words}")
         print_rows(rows.select(_SHOWN), output_format, None)
     print_notes(notes(results))

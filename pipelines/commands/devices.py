@@ -168,25 +168,25 @@ def hardware_rows(machine: "Machine", of_gpu: "Bandwidth | None", of_memory: "Ba
     from profiling.devices.here.machine import known_devices  # noqa: PLC0415
 
     rows = []
-    for place, one in enumerate(known_devices(machine)):
+    for place, part in enumerate(known_devices(machine)):
         is_processor = place >= len(machine.gpus)
         rate = of_memory if is_processor else of_gpu if place == 0 else None
-        device = one.device
+        device = part.device
         memory = machine.memory_bytes if is_processor else machine.gpus[place].memory_bytes
         rows.append(
             {
                 "part": "processor" if is_processor else "gpu",
-                "name": one.name,
+                "name": part.name,
                 "device": device.name if device else None,
                 "memory_gib": memory / GIB if memory else device.total_memory_bytes / GIB if device else None,
                 "usable_memory_gib": device.usable_memory_bytes / GIB if device else None,
                 "bandwidth_gb_per_s": device.bandwidth_bytes_per_s / 1e9 if device else None,
                 "measured_gb_per_s": rate.median_bytes_per_s / 1e9 if rate else None,
                 "fp16_tflops": _tera(device.peaks.get("fp16")) if device else None,
-                "reported_by": one.reported_by,
+                "reported_by": part.reported_by,
                 "note": _device_words(memory, rate, is_processor)
                 if rate and memory and not device
-                else one.note or None,
+                else part.note or None,
             }
         )
     schema = {

@@ -33,7 +33,7 @@ def kernels(  # noqa: PLR0913, PLR0917 - one parameter an option
     from profiling.kernels.folder import calibrated_folder  # noqa: PLC0415
 
     if folder is None:
-        surfaces = [one for of_device in shipped.shipped_surfaces().values() for one in of_device]
+        surfaces = [surface for of_device in shipped.shipped_surfaces().values() for surface in of_device]
         transfers = list(shipped.shipped_transfers())
     else:
         with err.status("fitting") as status:

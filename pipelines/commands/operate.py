@@ -57,8 +57,14 @@ def versions(
 
     all_versions = list_versions(Settings().published, examine=examine)
     rows = [
-        (one.release.path.name, one.release.published_at, one.size_bytes / (1 << 20), one.is_current, one.fault)
-        for one in all_versions
+        (
+            version.release.path.name,
+            version.release.published_at,
+            version.size_bytes / (1 << 20),
+            version.is_current,
+            version.fault,
+        )
+        for version in all_versions
     ]
     columns: dict[str, pl.DataType] = {
         "version": pl.String(),
@@ -70,7 +76,7 @@ def versions(
     frame = pl.DataFrame(rows, columns, orient="row")
     frame = frame if examine else frame.drop("fault")
     print_rows(frame, output_format, output)
-    if any(one.fault for one in all_versions):
+    if any(version.fault for version in all_versions):
         raise UserError(
             "A version is broken; `skyline rollback` returns to an intact one, `skyline rebuild` makes a new one."
         )

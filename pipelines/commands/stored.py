@@ -23,8 +23,16 @@ def snapshots(
     if forgotten:
         columns = text | {"as_of": pl.Date(), "forgotten_at": pl.Datetime(time_zone="UTC"), "why": pl.String()}
         gone = [
-            (one.snapshot_id, one.source, one.uri, one.sha256, one.as_of, one.forgotten_at, one.reason)
-            for one in store.forgotten()
+            (
+                snapshot.snapshot_id,
+                snapshot.source,
+                snapshot.uri,
+                snapshot.sha256,
+                snapshot.as_of,
+                snapshot.forgotten_at,
+                snapshot.reason,
+            )
+            for snapshot in store.forgotten()
         ]
         print_rows(pl.DataFrame(gone, columns, orient="row"), output_format, output)
         return
@@ -36,11 +44,11 @@ def snapshots(
     }
     rows = [
         (
-            one.snapshot_id, source, one.manifest.uri, one.sha256, one.manifest.as_of, one.manifest.retrieved_at,
-            one.path.stat().st_size / 1024, one.manifest.layout,
+            snapshot.snapshot_id, source, snapshot.manifest.uri, snapshot.sha256, snapshot.manifest.as_of,
+            snapshot.manifest.retrieved_at, snapshot.path.stat().st_size / 1024, snapshot.manifest.layout,
         )
         for source in store.sources()
-        for one in store.snapshots(source)
+        for snapshot in store.snapshots(source)
     ]  # fmt: skip
     print_rows(pl.DataFrame(rows, columns, orient="row"), output_format, output)
 
@@ -61,8 +69,8 @@ def forget(
     with only_writer(settings):
         if undo:
             for name in snapshot:
-                for one in store.remember(name):
-                    err.print(f"{one.uri} is read again with its source.")
+                for entry in store.remember(name):
+                    err.print(f"{entry.uri} is read again with its source.")
             return
         # All are looked up before the first is removed.
         for chosen in [store.named(name) for name in snapshot]:

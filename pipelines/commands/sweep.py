@@ -106,9 +106,9 @@ def _question(door: "Door", model: str, stage: str | None, seq: int, **more: Any
     """What is asked of a model: without a stage an encoder encodes and others take a step; no longer than it reads."""
     from profiling.answers.question import Question  # noqa: PLC0415
 
-    known = door.model(model)
-    usual = "encode" if known.kind == "encoder" else "decode"
-    return Question(model=model, stage=stage or usual, context=_length(known.max_position, seq), **more)
+    architecture = door.model(model)
+    usual = "encode" if architecture.kind == "encoder" else "decode"
+    return Question(model=model, stage=stage or usual, context=_length(architecture.max_position, seq), **more)
 
 
 def _length(longest: int | None, length: int) -> int:

@@ -178,8 +178,9 @@ def _sentence(error: Exception) -> str:
         return text
     if isinstance(error, ValidationError) and error.title == Settings.__name__:
         return "; ".join(
-            "".join(f"SKYLINE_{str(name).upper()}: " for name in one["loc"]) + one["msg"].removeprefix("Value error, ")
-            for one in error.errors()
+            "".join(f"SKYLINE_{str(name).upper()}: " for name in problem["loc"])
+            + problem["msg"].removeprefix("Value error, ")
+            for problem in error.errors()
         )
     return f"{text} ({type(error).__name__}; run again as `skyline --debug …` to see where)"
 

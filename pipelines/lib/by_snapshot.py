@@ -63,17 +63,17 @@ def write_parts(
     """
     before = [_parts_before(lake, table) for table in tables]
 
-    def part(one: Wanted) -> list[Part]:
-        made_from = hashlib.sha256(f"{code()} {one.made_from!r}".encode()).hexdigest()
-        previous = [(table, parts.get(one.name)) for table, parts in zip(tables, before, strict=True)]
+    def part(snapshot: Wanted) -> list[Part]:
+        made_from = hashlib.sha256(f"{code()} {snapshot.made_from!r}".encode()).hexdigest()
+        previous = [(table, parts.get(snapshot.name)) for table, parts in zip(tables, before, strict=True)]
         same = [
             part for table, part in previous if part and part.made_from == made_from and lake.is_intact(table, part)
         ]
         if len(same) == len(tables):
             return same
         return [
-            lake.add_part(table, one.name, rows.frame.select(table.column_names), made_from, rows.facts)
-            for table, rows in zip(tables, one.make() or (), strict=False)
+            lake.add_part(table, snapshot.name, rows.frame.select(table.column_names), made_from, rows.facts)
+            for table, rows in zip(tables, snapshot.make() or (), strict=False)
         ]
 
     with ThreadPoolExecutor(threads) as pool:

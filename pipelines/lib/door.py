@@ -23,7 +23,7 @@ def _fetched(settings: Settings, model_id: str) -> Architecture:
 
 def shipped_market(table: str) -> pl.DataFrame:
     """A table of what tokens, devices and electricity cost to buy, as it ships; by its full name."""
-    return price_list(next(one for one in TABLES if one.relation == table))
+    return price_list(next(reference for reference in TABLES if reference.relation == table))
 
 
 def published_door(reader: Reader, settings: Settings | None = None, *, online: bool = False) -> Callable[[], Door]:

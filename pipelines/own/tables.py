@@ -270,8 +270,8 @@ def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Stat
         pl.lit(_source_name(stored)).alias("source"),
         pl.coalesce("model_id", pl.format("{} (yours)", "name_in_source")).alias("model_id"),
     )
-    known = read.results.filter(pl.col("model_id").is_not_null())
-    on_hub, names = known["name_in_source"].n_unique(), read.results["name_in_source"].n_unique()
+    identified = read.results.filter(pl.col("model_id").is_not_null())
+    on_hub, names = identified["name_in_source"].n_unique(), read.results["name_in_source"].n_unique()
     notes = [
         f"{on_hub:,} of {names:,} names are of models on the hub; the others stand for themselves, marked “(yours)”.",
         "Only a refresh moves abilities.",

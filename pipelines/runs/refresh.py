@@ -110,7 +110,7 @@ def _rejected_files(collected: Collection, settings: Settings) -> list[tuple[str
     """Name and reason of every new file that was recognised, and of which no reader could take a row."""
     import polars as pl  # noqa: PLC0415 - loads only when needed
 
-    new = [one.manifest.uri for one in collected.new]
+    new = [file.manifest.uri for file in collected.new]
     whole = pl.col("snapshot_id").is_null() & pl.col("reason").str.starts_with(WHOLE_FILE)
     rejected = settings.lake.scan(REJECTED_ROWS).filter(whole & pl.col("uri").is_in(new))
     return list(rejected.select("uri", "reason").unique(maintain_order=True).collect().iter_rows())

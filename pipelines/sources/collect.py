@@ -161,8 +161,8 @@ def _source_files(
 
         prefix = source.partition(":")[2]
         yield from of_hub(prefix, settings, index, part, report)
-        for one in boards.values() if not prefix else ():
-            yield from of_board(one.board, settings, index, part, report)
+        for board in boards.values() if not prefix else ():
+            yield from of_board(board.board, settings, index, part, report)
     elif source.startswith(BOARD):
         if (declared_board := boards.get(source.removeprefix(BOARD))) is None:
             raise NothingFound(
@@ -174,7 +174,7 @@ def _source_files(
     else:
         marks = Marks(settings) if is_inbox(Path(source), settings) else None
         dropped = _in_inbox(Path(source), settings)
-        yield from (replace(one, dropped=one.dropped or dropped) for one in _walk(Path(source), part, marks))
+        yield from (replace(file, dropped=file.dropped or dropped) for file in _walk(Path(source), part, marks))
 
 
 def _in_inbox(path: Path, settings: Settings) -> Dropped | None:

@@ -82,7 +82,7 @@ def new_files(settings: Settings, code: str = "") -> list[Dropped]:
     """Files at any depth of a kind that some source reads, whole, and not yet read in their present state."""
     marks = Marks(settings)
     moment = time.time()
-    found = []
+    paths = []
     for entry, name in _entries(str(settings.inbox)):
         # Thousands may lie there that were read long ago: such a one costs one look at its size and times.
         state = _state_of(entry)
@@ -90,8 +90,8 @@ def new_files(settings: Settings, code: str = "") -> list[Dropped]:
             continue
         path = Path(entry.path)
         if _is_complete(path, moment):
-            found.append(Dropped(path, name, state))
-    return found
+            paths.append(Dropped(path, name, state))
+    return paths
 
 
 def complete_files(folder: Path, now_s: float) -> list[Path]:

@@ -24,20 +24,20 @@ def mend(settings: Settings, report: Callable[[str], None]) -> None:
     store = RawStore(settings.raw)
     broken = store.broken(thorough=False)
     marks = Marks(settings)
-    for one in broken:
-        if one.path.suffix != ".manifest" or one.manifest is None:
-            store.set_aside(replace(one, reason=f"changed in the store after it was retrieved: {one.reason}"))
-            report(f"set aside {one.path}: {one.reason}")
+    for file in broken:
+        if file.path.suffix != ".manifest" or file.manifest is None:
+            store.set_aside(replace(file, reason=f"changed in the store after it was retrieved: {file.reason}"))
+            report(f"set aside {file.path}: {file.reason}")
     # Fetching reads every manifest, so none may be left that cannot be read.
-    for one in broken:
-        if one.manifest is None:
+    for file in broken:
+        if file.manifest is None:
             continue
-        marks.drop(one.manifest.uri)
-        sha256 = one.path.name.partition(".")[0]
-        if why_not := _refetch(one.manifest, sha256, store, settings):
-            report(f"lost {one.manifest.uri}: {why_not}")
+        marks.drop(file.manifest.uri)
+        sha256 = file.path.name.partition(".")[0]
+        if why_not := _refetch(file.manifest, sha256, store, settings):
+            report(f"lost {file.manifest.uri}: {why_not}")
         else:
-            report(f"fetched {one.manifest.uri} again")
+            report(f"fetched {file.manifest.uri} again")
     if broken:
         marks.save()
     store.remember_files()

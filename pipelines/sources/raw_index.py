@@ -24,9 +24,9 @@ class Index:
         self._named: defaultdict[tuple[str, str], dict[RawSnapshot, None]] = defaultdict(dict)
         # Files of which one may be the beginning of another. Of other kinds nobody can read half a file.
         self._alike: defaultdict[tuple[object, ...], dict[RawSnapshot, None]] = defaultdict(dict)
-        self._forgotten = {(one.sha256, one.as_of): one for one in store.forgotten()}
-        self._forgotten_digests = {one.sha256 for one in self._forgotten.values()}
-        self._forgotten_uris = {one.uri for one in self._forgotten.values()}
+        self._forgotten = {(snapshot.sha256, snapshot.as_of): snapshot for snapshot in store.forgotten()}
+        self._forgotten_digests = {snapshot.sha256 for snapshot in self._forgotten.values()}
+        self._forgotten_uris = {snapshot.uri for snapshot in self._forgotten.values()}
         for source in store.sources():
             for stored in store.snapshots(source):
                 self.add(stored)
@@ -90,16 +90,20 @@ class Index:
                 states of a source that grows every day are none the halves of others.
         """
         return [
-            one
-            for one in self._candidates(payload, recognised, uri, same_name=same_name)
-            if one.path.stat().st_size < len(payload) and payload.startswith(one.path.read_bytes())
+            candidate
+            for candidate in self._candidates(payload, recognised, uri, same_name=same_name)
+            if candidate.path.stat().st_size < len(payload) and payload.startswith(candidate.path.read_bytes())
         ]
 
     def others_named(self, sha256: str, recognised: Recognised, uri: str) -> list[RawSnapshot]:
         """Stored files of that name which say something else of the same subject and day."""
         identity = (recognised.subject, recognised.as_of)
         named = self._named.get((recognised.source, uri), ())
-        return [one for one in named if (one.manifest.subject, one.manifest.as_of) == identity and one.sha256 != sha256]
+        return [
+            snapshot
+            for snapshot in named
+            if (snapshot.manifest.subject, snapshot.manifest.as_of) == identity and snapshot.sha256 != sha256
+        ]
 
     def refuse_partial_copy(self, payload: bytes, recognised: Recognised, uri: str, *, same_name: bool) -> None:
         """Refuse a file of which the whole is stored; arguments as of `halves_of`.
@@ -107,16 +111,18 @@ class Index:
         Raises:
             HalfFile: it is the beginning of a stored file.
         """
-        for one in self._candidates(payload, recognised, uri, same_name=same_name):
-            if one.path.stat().st_size > len(payload):
-                with one.path.open("rb") as stream:
+        for candidate in self._candidates(payload, recognised, uri, same_name=same_name):
+            if candidate.path.stat().st_size > len(payload):
+                with candidate.path.open("rb") as stream:
                     if stream.read(len(payload)) == payload:
-                        raise HalfFile(f"{uri} is the beginning of {one.manifest.uri}, stored as {one.snapshot_id}")
+                        raise HalfFile(
+                            f"{uri} is the beginning of {candidate.manifest.uri}, stored as {candidate.snapshot_id}"
+                        )
 
     def _candidates(self, payload: bytes, recognised: Recognised, uri: str, *, same_name: bool) -> list[RawSnapshot]:
         keys = _keys(recognised.source, recognised.subject, recognised.as_of, uri, payload[:_HEAD])
-        alike = {one: None for key in keys for one in self._alike.get(key, ())}
-        return [one for one in alike if same_name or one.manifest.as_of == recognised.as_of]
+        alike = {snapshot: None for key in keys for snapshot in self._alike.get(key, ())}
+        return [snapshot for snapshot in alike if same_name or snapshot.manifest.as_of == recognised.as_of]
 
 
 def _keys(source: str, subject: str, as_of: dt.date, uri: str, head: bytes) -> list[tuple[object, ...]]:

@@ -156,7 +156,9 @@ class RawStore:
 
     def _pairs(self, source: str = "*") -> Iterator[tuple[Path, Path | None]]:
         """Every manifest with its file, or None where that is lost; every folder is listed once."""
-        for folder in (each for one in self.sources() if source in ("*", one) for each in listed(self._folder / one)):
+        for folder in (
+            each for name in self.sources() if source in ("*", name) for each in listed(self._folder / name)
+        ):
             files: defaultdict[str, list[Path]] = defaultdict(list)
             manifests = []
             for path in listed(folder):
@@ -238,10 +240,10 @@ class RawStore:
             NoSuchSnapshot: none, or more than one, is called so.
         """
         named = [
-            one
+            snapshot
             for source in self.sources()
-            for one in self.snapshots(source)
-            if snapshot_id in (one.snapshot_id, one.sha256)
+            for snapshot in self.snapshots(source)
+            if snapshot_id in (snapshot.snapshot_id, snapshot.sha256)
         ]
         if len(named) != 1:
             how_many = "No snapshot is" if not named else f"{len(named)} snapshots are"
@@ -274,10 +276,10 @@ class RawStore:
             NoSuchSnapshot: it was not forgotten.
         """
         record = self.forgotten()
-        struck = [one for one in record if snapshot_id in (one.snapshot_id, one.sha256)]
+        struck = [snapshot for snapshot in record if snapshot_id in (snapshot.snapshot_id, snapshot.sha256)]
         if not struck:
             raise NoSuchSnapshot(f"{snapshot_id} was not forgotten; `skyline snapshots --forgotten` lists what was.")
-        self._write_forgotten([one for one in record if one not in struck])
+        self._write_forgotten([snapshot for snapshot in record if snapshot not in struck])
         return struck
 
     def forgotten(self) -> list[Forgotten]:
@@ -306,7 +308,7 @@ class RawStore:
             ) from error
 
     def _write_forgotten(self, record: list[Forgotten]) -> None:
-        text = "".join(json.dumps(asdict(one), default=str, ensure_ascii=False) + "\n" for one in record)
+        text = "".join(json.dumps(asdict(snapshot), default=str, ensure_ascii=False) + "\n" for snapshot in record)
         write_text(self._folder / _FORGOTTEN, text)
 
     def sources(self) -> list[str]:

@@ -116,13 +116,15 @@ def require_bounded(payload: bytes, name: str, columns: int | None = None) -> No
 def delimiter_of(text: str) -> str:
     """What separates the cells of a text: a comma, or what splits its first record into more of them."""
     fields = dict.fromkeys(DELIMITERS, 0)
-    for one in DELIMITERS:
+    for delimiter in DELIMITERS:
         try:
-            first = next((record for record in csv.reader(io.StringIO(text, newline=""), delimiter=one) if record), [])
+            first = next(
+                (record for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if record), []
+            )
         except csv.Error:
             continue
-        fields[one] = len(first)
-    return max(fields, key=lambda one: (fields[one], one == ","))
+        fields[delimiter] = len(first)
+    return max(fields, key=lambda delimiter: (fields[delimiter], delimiter == ","))
 
 
 def _beginning(payload: bytes) -> str:

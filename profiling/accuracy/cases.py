@@ -384,8 +384,8 @@ def _elsewhere(note: str, model: Architecture) -> str | None:
 
 
 def _stated(name: str, parallelism: str) -> int | None:
-    found = re.search(rf"\b{name} ?(\d+)", parallelism)
-    return int(found[1]) if found else None
+    match = re.search(rf"\b{name} ?(\d+)", parallelism)
+    return int(match[1]) if match else None
 
 
 def _legal(model: Architecture, ways: int, expert: int, data: int) -> Parallelism:
@@ -422,9 +422,9 @@ def _largest_batch(
         stage="decode", batch=split.data, context=max(1.0, length), precision=precision, parallelism=split
     )
     need = memory_need(model, device, workload, engine.name)
-    one = kv_cache_bytes(model, workload)
-    free = float(need.budget - need.high + one.high)
-    each = float(one.low + one.high) / 2 / split.data
+    cache_bytes = kv_cache_bytes(model, workload)
+    free = float(need.budget - need.high + cache_bytes.high)
+    each = float(cache_bytes.low + cache_bytes.high) / 2 / split.data
     room = 0.0 if free <= 0 else float(min(MOST_SEQUENCES, np.floor(free / each))) if each else float(MOST_SEQUENCES)
     return _ROOM.setdefault(key, room)
 

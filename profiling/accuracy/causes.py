@@ -167,19 +167,19 @@ def known_causes(rows: pl.DataFrame, cases: Sequence[Case], predictions: pl.Data
         alike[case.stage, *_question(case)].append(case.measured_s)
         if case.stage == UNDER_LOAD[0]:
             per_token[_question(case)] = case.measured_s
-    found: list[tuple[int, str]] = []
+    causes: list[tuple[int, str]] = []
     times = shipped_times()
     for row, measured, predicted in outside.select("row", "measured", "predicted").iter_rows():
         if row not in by_row:  # memory: what tools count differs, and none says what
-            found.append((row, UNKNOWN))
+            causes.append((row, UNKNOWN))
             continue
         case = by_row[row]
         runs = alike[case.stage, *_question(case)]
         step = per_token.get(_question(case)) if case.stage == FIRST_TOKEN else None
         month = times.basis(case.engine, case.device, (case.stage,)).median_month
         seen = _Seen(rows.row(row, named=True), case, measured > predicted, max(runs) / min(runs), month, step)
-        found.append((row, "; ".join(words(seen) for holds, words in _CAUSES if holds(seen)) or UNKNOWN))
-    return pl.DataFrame(found, schema={"row": pl.Int64, "known_causes": pl.String}, orient="row")
+        causes.append((row, "; ".join(words(seen) for holds, words in _CAUSES if holds(seen)) or UNKNOWN))
+    return pl.DataFrame(causes, schema={"row": pl.Int64, "known_causes": pl.String}, orient="row")
 
 
 def _question(case: Case) -> tuple[object, ...]:

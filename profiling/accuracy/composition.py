@@ -91,17 +91,17 @@ def waiting_parts(cases: Sequence[Case], passes: Passes, parameters: Parameters)
     the answers of those that run.
     """
     result = np.zeros((len(cases), len(_WAITED)))
-    known: dict[tuple[object, ...], Array] = {}
+    parts_of_key: dict[tuple[object, ...], Array] = {}
     for index, case in enumerate(cases):
         if case.stage != FIRST_TOKEN:
             continue
-        if case.group not in known:
+        if case.group not in parts_of_key:
             attention = attention_of(case.model, case.attention)
             setting = setting_of(
                 case.engine, case.device, case.precision, attention, "prefill", case.arrival, case.rocblas
             )
-            known[case.group] = factors(parameters, setting)
-        by_part = known[case.group]
+            parts_of_key[case.group] = factors(parameters, setting)
+        by_part = parts_of_key[case.group]
         prompt, step = float(passes.prefill[index] @ by_part), float(passes.decode[index] @ by_part)
         others = max(case.batch / case.split.data - 1, 0.0)
         busy = others * prompt / (max(1.0, case.output_tokens) * step)

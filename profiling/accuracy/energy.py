@@ -42,9 +42,9 @@ def fit_power_shares(cases: Sequence[Case], seconds_per_token: Sequence[float]) 
             groups[group].append(share)
             parent[group] = last
             last = group
-    found: dict[str, float] = {}
+    fitted_shares: dict[str, float] = {}
     for group in sorted(groups, key=lambda name: name.count("|") if name != "all" else -1):
         own, count = float(np.median(np.log(groups[group]))), len(groups[group])
-        wider = np.log(found[parent[group]]) if group in parent else own
-        found[group] = round(float(np.exp((count * own + _FEW * wider) / (count + _FEW))), 4)
-    return found
+        wider = np.log(fitted_shares[parent[group]]) if group in parent else own
+        fitted_shares[group] = round(float(np.exp((count * own + _FEW * wider) / (count + _FEW))), 4)
+    return fitted_shares

@@ -98,8 +98,8 @@ def compare(
     )  # fmt: skip
 
 
-def _reasons(found: list[tuple[int, str]]) -> pl.DataFrame:
-    return pl.DataFrame(found, schema={"row": pl.Int64, "reason": pl.String}, orient="row")
+def _reasons(reasons: list[tuple[int, str]]) -> pl.DataFrame:
+    return pl.DataFrame(reasons, schema={"row": pl.Int64, "reason": pl.String}, orient="row")
 
 
 def _read(rows: pl.DataFrame, predictions: pl.DataFrame, devices: Mapping[str, Accelerator]) -> pl.DataFrame:
@@ -131,8 +131,8 @@ def _read(rows: pl.DataFrame, predictions: pl.DataFrame, devices: Mapping[str, A
         "batch": pl.Float64,
     }
     raw = pl.DataFrame(labels, schema=names, orient="row").with_columns(device_class=pl.lit(None, pl.String))
-    known = predictions.select("row", *(pl.col(name).alias(f"{name}_known") for name in raw.columns if name != "row"))
-    joined = raw.join(known, on="row", how="left")
+    answers = predictions.select("row", *(pl.col(name).alias(f"{name}_known") for name in raw.columns if name != "row"))
+    joined = raw.join(answers, on="row", how="left")
     return joined.select(
         "row", *(pl.coalesce(f"{name}_known", name).alias(name) for name in raw.columns if name != "row")
     )

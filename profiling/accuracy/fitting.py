@@ -116,7 +116,9 @@ def _energy_ratios(cases: Sequence[Case], seconds: Array, folds: npt.NDArray[np.
     ratios = np.empty(len(cases))
     for fold in np.unique(folds):
         inside = folds != fold
-        shares = fit_power_shares([case for case, one in zip(cases, inside, strict=True) if one], list(seconds[inside]))
+        shares = fit_power_shares(
+            [case for case, is_inside in zip(cases, inside, strict=True) if is_inside], list(seconds[inside])
+        )
         for index in map(int, np.flatnonzero(~inside)):
             case = cases[index]
             watts = power_share(shares, case) * float(case.device.power_w or np.nan) * case.split.devices

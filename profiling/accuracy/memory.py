@@ -33,7 +33,7 @@ def compare_memory(rows: pl.DataFrame, names: Names) -> tuple[pl.DataFrame, Reas
 
     The naive rule is the weights alone; there is no bound, since what tools call memory differs.
     """
-    found: list[dict[str, object]] = []
+    compared_rows: list[dict[str, object]] = []
     left: Reasons = []
     impossible: Reasons = []
     for index, row in enumerate(rows.iter_rows(named=True)):
@@ -52,8 +52,8 @@ def compare_memory(rows: pl.DataFrame, names: Names) -> tuple[pl.DataFrame, Reas
         elif measured < least / 2:
             impossible.append((index, f"{measured:.3g} GiB cannot hold weights of {least:.3g} GiB: part was elsewhere"))
         else:
-            found.append({"row": index} | predicted)
-    return pl.DataFrame(found, schema=SCHEMA), left, impossible
+            compared_rows.append({"row": index} | predicted)
+    return pl.DataFrame(compared_rows, schema=SCHEMA), left, impossible
 
 
 def _predicted(row: Mapping[str, Any], names: Names) -> dict[str, object]:

@@ -30,10 +30,10 @@ class _Once(Generic[Found]):
                 self._known[name] = self._lookup(name)
             except ProfilingError as error:
                 self._known[name] = error
-        found = self._known[name]
-        if isinstance(found, ProfilingError):
-            raise found
-        return found
+        answer = self._known[name]
+        if isinstance(answer, ProfilingError):
+            raise answer
+        return answer
 
 
 class Names:
@@ -55,11 +55,11 @@ def device_named(name: str, devices: Mapping[str, Accelerator]) -> Accelerator:
         variants = [devices[each] for each in answer.candidates if each in devices]
         if (
             variants
-            and max(one.bandwidth_bytes_per_s for one in variants)
-            < 1.01 * min(one.bandwidth_bytes_per_s for one in variants)
+            and max(variant.bandwidth_bytes_per_s for variant in variants)
+            < 1.01 * min(variant.bandwidth_bytes_per_s for variant in variants)
             and answer.note.startswith(repr(name))
         ):
-            return max(variants, key=lambda one: (max(one.peaks.values(), default=0.0), one.memory_bytes))
+            return max(variants, key=lambda variant: (max(variant.peaks.values(), default=0.0), variant.memory_bytes))
     return find(name, devices)
 
 
@@ -71,11 +71,11 @@ def model_named(name: str) -> Architecture:
     """
     if label := _LABEL.fullmatch(name):
         return _labelled(name, label["architecture"], label["billions"])
-    found = resolve_model(name)
-    if found.catalogue_id is None and (undated := _DATE.sub("", name)) != name:
+    model = resolve_model(name)
+    if model.catalogue_id is None and (undated := _DATE.sub("", name)) != name:
         # A release of another month has the shapes of the model whose name has no month.
-        found = resolve_model(undated)
-    return load(found.require())
+        model = resolve_model(undated)
+    return load(model.require())
 
 
 _DATE = re.compile(r"-\d{4}(?=-|$)")

@@ -79,7 +79,7 @@ def residual_table(
     }
     inside = np.mean([_inside(rows) for rows in list(groups.values())[-1]], axis=0)
     off = np.log([ratios for ratios, _ in held_out])
-    found: dict[str, Residuals] = {}
+    table: dict[str, Residuals] = {}
     for level, draws in groups.items():
         low, high = np.mean([_ends(rows, np.full(len(cases), fill_value=True)) for rows in draws], axis=0)
         groups_of_level = draws[0].levels[-1]
@@ -91,7 +91,7 @@ def residual_table(
             first, known = int(members[0]), inside[where][np.isfinite(inside[where])]
             some = [cases[int(index)] for index in members]
             names = {"": "", "engine": engines[first], "class": f"{engines[first]}|{classes[first]}"}
-            found[f"{stages[first]}|{scope}|{names[level]}"] = Residuals(
+            table[f"{stages[first]}|{scope}|{names[level]}"] = Residuals(
                 rows=len(some), devices=len({case.device.name for case in some}),
                 models=len({case.model.name for case in some}),
                 mdape_pct=float(np.median(np.abs(np.expm1(-off[:, where]))) * 100),
@@ -99,7 +99,7 @@ def residual_table(
                 inside_pct=float(100 * known.mean()) if len(known) else None,
                 shipped_pct=float(100 * ((low[first] <= off[:, where]) & (off[:, where] <= high[first])).mean()),
             )  # fmt: skip
-    return dict(sorted(found.items()))
+    return dict(sorted(table.items()))
 
 
 def _numbered(*names: Sequence[str]) -> Whole:
@@ -113,8 +113,8 @@ def _inside(rows: _Rows) -> Array:
     for fold in np.unique(rows.folds):
         own = rows.folds == fold
         low, high = _ends(rows, ~own)
-        known = own & np.isfinite(low)
-        inside[known] = ((low <= rows.residuals) & (rows.residuals <= high))[known]
+        is_interval = own & np.isfinite(low)
+        inside[is_interval] = ((low <= rows.residuals) & (rows.residuals <= high))[is_interval]
     return inside
 
 
@@ -127,14 +127,14 @@ def _ends(rows: _Rows, use: Where) -> tuple[Array, Array]:
         spreads[out] = ((rows.residuals - centre) / spread)[out]
     centre, spread = _centres(rows, use)
     low, high = np.full(len(spreads), np.nan), np.full(len(spreads), np.nan)
-    known = np.isfinite(spreads)
-    if known.any():
-        everywhere = _weights(rows.units[known], _ALIKE)
+    is_finite = np.isfinite(spreads)
+    if is_finite.any():
+        everywhere = _weights(rows.units[is_finite], _ALIKE)
         for group in np.unique(rows.levels[-1]):
             where = rows.levels[-1] == group
-            own, of_stage = known & where, known & (rows.stages == rows.stages[where][0])
+            own, of_stage = is_finite & where, is_finite & (rows.stages == rows.stages[where][0])
             wider = _weights(rows.units[of_stage], _ALIKE)
-            values = np.concatenate([spreads[own], spreads[of_stage], spreads[known]])
+            values = np.concatenate([spreads[own], spreads[of_stage], spreads[is_finite]])
             weights = np.concatenate([
                 _weights(rows.units[own], _ALIKE), wider * _OF_STAGE / wider.sum(),
                 everywhere * _OF_ALL / everywhere.sum(),

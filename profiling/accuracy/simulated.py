@@ -69,7 +69,7 @@ def _layout(of_layout: list[list[Case]], calibrations: Mapping[str, Calibration]
         )  # fmt: skip
     except (ProfilingError, KeyError):
         return []
-    found: list[tuple[int, float]] = []
+    seconds: list[tuple[int, float]] = []
     for members in of_layout:
         case, users = members[0], _users(members[0])
         traffic = Traffic(
@@ -79,22 +79,22 @@ def _layout(of_layout: list[list[Case]], calibrations: Mapping[str, Calibration]
             served = simulate(replica, traffic, int(case.rounds) * users, from_start=True)
         except ProfilingError:
             continue
-        found += [(member.row, _of(served, member.stage)) for member in members]
-    return found
+        seconds += [(member.row, _of(served, member.stage)) for member in members]
+    return seconds
 
 
 def _of(served: Served, stage: str) -> float:
     return served.mean_first_token_s if stage == STAGES[1] else served.mean_per_token_s
 
 
-def simulation_table(predictions: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+def simulation_table(predictions: pl.DataFrame, simulated: pl.DataFrame) -> pl.DataFrame:
     """Errors by stage and engine of the simulation, and of the fitted sum that `skyline accuracy` compares, same rows.
 
     Args:
         predictions: Rows of `predict.SCHEMA`.
-        found: Rows of `simulated`.
+        simulated: Rows of `simulate_runs`.
     """
-    sound = found.filter(pl.col("simulated").is_finite(), pl.col("simulated") > 0)
+    sound = simulated.filter(pl.col("simulated").is_finite(), pl.col("simulated") > 0)
     joined = sound.join(predictions.select("row", "stage", "engine", "measured", "predicted"), on="row")
 
     def median_pct(column: str) -> pl.Expr:

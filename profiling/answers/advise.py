@@ -65,7 +65,7 @@ class Advice:
 
     def of(self, verdict: Verdict) -> list[Candidate]:
         """Candidates of one group."""
-        return [one for one in self.candidates if one.verdict == verdict]
+        return [candidate for candidate in self.candidates if candidate.verdict == verdict]
 
     @property
     def best(self) -> Candidate | None:
@@ -83,11 +83,11 @@ class Advice:
             return []
         below, wider = best.ability_in_format - best.ability_low, TWO_SIDED_95 / TWO_SIDED_90
 
-        def is_within(one: Candidate) -> bool:
-            behind = best.ability_in_format - one.ability_in_format
-            return behind <= wider * hypot(below, one.ability_high - one.ability_in_format)
+        def is_within(candidate: Candidate) -> bool:
+            behind = best.ability_in_format - candidate.ability_in_format
+            return behind <= wider * hypot(below, candidate.ability_high - candidate.ability_in_format)
 
-        return [one for one in self.of("runs")[1:] if is_within(one)]
+        return [candidate for candidate in self.of("runs")[1:] if is_within(candidate)]
 
 
 def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | None] = ()) -> Advice:
@@ -119,7 +119,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     notes += [*borrowed(engine), *([old] if (old := too_old(engine, device)) else [])]
     notes += unset_options(engine, need.options)
     host_memory = HostMemory.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     counts = dict.fromkeys(_ORDER, 0)
     out = _LeftOut(engine)
     for row, model in _judged(door, evidence, need, out):
@@ -133,14 +133,14 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         lost = evidence.lost(model, candidate.weight_format, need.kv_bits, CACHE_TASKS[need.use])
         candidate = replace(_with_loss(candidate, lost), measured=evidence.measured(model, candidate.weight_format))
         if counts[candidate.verdict] < _MOST_SHOWN[candidate.verdict]:
-            found.append(candidate)
+            candidates.append(candidate)
         counts[candidate.verdict] += 1
         if counts["runs"] >= _MOST_SHOWN["runs"]:
             break
-    found.sort(key=lambda one: (_ORDER.index(one.verdict), -one.ability_in_format))
+    candidates.sort(key=lambda candidate: (_ORDER.index(candidate.verdict), -candidate.ability_in_format))
     notes += out.notes
-    notes += _not_known(evidence, need, found)
-    return Advice(need=need, engine=engine, candidates=tuple(found), notes=tuple(notes))
+    notes += _not_known(evidence, need, candidates)
+    return Advice(need=need, engine=engine, candidates=tuple(candidates), notes=tuple(notes))
 
 
 def _require_rate(device: Accelerator) -> None:
@@ -152,15 +152,15 @@ def _require_rate(device: Accelerator) -> None:
         )
 
 
-def _not_known(evidence: Evidence, need: Need, found: Sequence[Candidate]) -> Iterator[str]:
+def _not_known(evidence: Evidence, need: Need, candidates: Sequence[Candidate]) -> Iterator[str]:
     """What the evidence does not say of such a need."""
     if evidence.losses is None:
         yield "The loss from each format is left out: no measured losses are known."
-    elif need.use in _LOSS_BEYOND_KNOWLEDGE and any(one.lost and one.lost.high for one in found):
+    elif need.use in _LOSS_BEYOND_KNOWLEDGE and any(candidate.lost and candidate.lost.high for candidate in candidates):
         yield _LOSS_BEYOND_KNOWLEDGE[need.use]
     for why in evidence.unknown_cache(need.kv_bits, CACHE_TASKS[need.use]):
         yield f"The loss from a {need.kv} cache is left out. {why}"
-    best = next((one for one in found if one.verdict == "runs"), None)
+    best = next((candidate for candidate in candidates if candidate.verdict == "runs"), None)
     if need.kv != WHOLE and best is not None and best.lost is not None and best.lost.holds_cache:
         yield from best.lost.warnings
     if evidence.abilities.is_empty():

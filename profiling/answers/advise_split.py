@@ -121,14 +121,14 @@ def on_unlike(
         precision = precision_for(model, weight_format, need.kv_bits)
         workload = Workload(batch=need.users, context=need.context, precision=precision)
         needs = needs_on(door, model, fleet, workload)
-        fullest = max(needs, key=lambda one: float(one.high) / float(one.budget))
+        fullest = max(needs, key=lambda need: float(need.high) / float(need.budget))
         candidate = described(model, weight_format or model.published_format.name, row, workload, fullest, need.kv)
-        return Tried(candidate, all(one.verdict == "fits" for one in needs), workload, " on its fullest card")
+        return Tried(candidate, all(need.verdict == "fits" for need in needs), workload, " on its fullest card")
 
     def timed(looked: Tried[Workload]) -> Candidate:
         split = placed(door, model, fleet, looked.inputs, prompt=min(PROMPT, need.context))
-        found = _of_split(model, looked.candidate.weight_format, row, looked.inputs, split, need, "runs")
+        answer = _of_split(model, looked.candidate.weight_format, row, looked.inputs, split, need, "runs")
         longest = min(longest_on(door, model, fleet, looked.inputs), model.max_position or 2**20)
-        return replace(found, longest_context=longest)
+        return replace(answer, longest_context=longest)
 
     return widest(formats, look, timed, need.least_tokens_per_s, narrower_is_better=True)

@@ -150,43 +150,46 @@ class Answer:
         ]
 
     def _extras_notes(self) -> list[str]:
-        query, found = self.question, []
+        query, lines = self.question, []
         if self.drafting is not None:
             workload = self.estimate.workload
             assumed = "" if query.acceptance is not None else ", assumed, as nothing was stated"
-            found.append(
+            lines.append(
                 f"Speculation: {query.draft} tokens proposed per step ({self.drafting.words}), each accepted with "
                 f"probability {workload.acceptance:g}{assumed}: {workload.tokens_per_step:.2f} tokens a step on "
                 "average ((1 - a^(n + 1)) / (1 - a), Leviathan, Kalman and Matias 2023, equation 1)."
             )
         if query.lora_rank:
-            found.append(
+            lines.append(
                 f"{query.lora_count} adapter{'s' if query.lora_count > 1 else ''} of rank {query.lora_rank} on "
                 f"{query.lora_targets} at 16 bits, kept unmerged, with the time of their own two products "
                 "per matrix; merged into the weights, they cost nothing."
             )
-        found += self.tower_notes
+        lines += self.tower_notes
         if query.cache_tokens is not None and query.stage == "generate":
-            found.append(
+            lines.append(
                 f"The cache holds {query.cache_tokens:,} tokens of a sequence; once full, its older half is dropped, "
                 "and with it what the model knew of it."
             )
         if query.pruning is not None:
-            found.append(pruning_of(query.pruning).note(self.device))
-        return found
+            lines.append(pruning_of(query.pruning).note(self.device))
+        return lines
 
     @property
     def rests_on(self) -> str:
         """How much of the prediction rests on measurements, and how far off those were on shapes held out."""
         whole = f"Time of a pass fitted to {self.estimate.basis}."
-        known = [one for one in self.calibrations if one.held_out_mape_pct is not None]
-        if not known:
+        judged = [calibration for calibration in self.calibrations if calibration.held_out_mape_pct is not None]
+        if not judged:
             return (
                 f"Not calibrated: no measured kernels of {self.device.name} are known, so operators have documented "
                 f"default efficiencies. {whole}"
             )
-        kernels = sum(one.kernels for one in known)
-        errors = ", ".join(f"{one.operator_class.replace('_', ' ')} {one.held_out_mape_pct:.1f} %" for one in known)
+        kernels = sum(calibration.kernels for calibration in judged)
+        errors = ", ".join(
+            f"{calibration.operator_class.replace('_', ' ')} {calibration.held_out_mape_pct:.1f} %"
+            for calibration in judged
+        )
         share = self.measured_share
         begin = "Calibrated" if share > 0.5 else "Mostly not calibrated"
         return (
@@ -281,8 +284,8 @@ class Answer:
     @property
     def activation_bytes(self) -> float:
         """The most activations alive at once in the pass, without what the engine reserves."""
-        found = [time.operator for time in self.estimate.operators]
-        return float(activation_peak_of(found, self.model, self.estimate.workload.precision))
+        timed_operators = [time.operator for time in self.estimate.operators]
+        return float(activation_peak_of(timed_operators, self.model, self.estimate.workload.precision))
 
     # The roofline of the answer --------------------------------------------------------------------------------------
 
@@ -297,11 +300,11 @@ class Answer:
             ("attention_product", attention if shared else f"{attention} attention", float(roof.attention_peak)),
             ("vector", "fp32 element-wise", float(roof.vector_peak)),
         ]
-        found: dict[float, ComputeRoof] = {}
+        roofs: dict[float, ComputeRoof] = {}
         for unit, label, peak in entries:
-            if unit in used and isfinite(peak) and peak not in found:  # an unknown peak is no roof
-                found[peak] = ComputeRoof(label, peak, peak / float(roof.bandwidth), unit)
-        return sorted(found.values(), key=lambda entry: -entry.flops_per_s)
+            if unit in used and isfinite(peak) and peak not in roofs:  # an unknown peak is no roof
+                roofs[peak] = ComputeRoof(label, peak, peak / float(roof.bandwidth), unit)
+        return sorted(roofs.values(), key=lambda entry: -entry.flops_per_s)
 
     def ridge_of(self, operator: Operator) -> float:
         """FLOPs per byte at which the roof of this operator meets the slope."""
@@ -310,9 +313,9 @@ class Answer:
 
     def data_flow(self) -> list[tuple[str, str]]:
         """Edges of the operator graph; residuals take what devices exchanged, if they did."""
-        found = [time.operator for time in self.estimate.operators]
-        links = edges(found)
-        keys = (f"{operator.place}/{operator.name}" for operator in found)
+        timed_operators = [time.operator for time in self.estimate.operators]
+        links = edges(timed_operators)
+        keys = (f"{operator.place}/{operator.name}" for operator in timed_operators)
         exchanges = {key for key in keys if key.endswith("_all_reduce")}
         rerouted = {(source, key.removesuffix("_all_reduce")): key for source, key in links if key in exchanges}
         return [(rerouted.get((start, end), start), end) for start, end in links]

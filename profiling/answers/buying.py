@@ -45,13 +45,13 @@ def purchase_price(accelerator: str, listings: Iterable[Row]) -> Purchase | None
         accelerator: Name of the device.
         listings: Rows of `core.hardware_purchase_prices`.
     """
-    found = [
+    price_rows = [
         row
         for row in listings
         if row["accelerator"] == accelerator and "new" in str(row["condition"]) and row["evidence"] != "assumption"
     ]
-    whole = [row for row in found if int(row["devices"]) > 1]
-    chosen = whole or found
+    whole = [row for row in price_rows if int(row["devices"]) > 1]
+    chosen = whole or price_rows
     if not chosen:
         return None
     typical = [float(row["usd_before_tax"]) / int(row["devices"]) for row in chosen]
@@ -73,8 +73,8 @@ def typical_tariff(tariffs: Iterable[Row]) -> tuple[float, float, float] | None:
     Args:
         tariffs: Rows of `core.electricity_prices`.
     """
-    known = [float(row["usd_per_kwh"]) for row in tariffs if row["kind"] in _TARIFFS and row["usd_per_kwh"]]
-    return (min(known), median(known), max(known)) if known else None
+    prices = [float(row["usd_per_kwh"]) for row in tariffs if row["kind"] in _TARIFFS and row["usd_per_kwh"]]
+    return (min(prices), median(prices), max(prices)) if prices else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

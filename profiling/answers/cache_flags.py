@@ -60,14 +60,14 @@ def cache_flags(engine: str, kv: str) -> str:
     program, name = known_engine(engine), kv.strip().casefold()
     if kv_format(kv) == kv_format(WHOLE) and name != "bf16":
         return ""
-    known = _FLAGS.get(program, _FLAGS.get(runs_on(program), {}) if program != "lm-studio" else {})
+    flag_of_format = _FLAGS.get(program, _FLAGS.get(runs_on(program), {}) if program != "lm-studio" else {})
     if is_number(name):
-        name = _of_bits(known, float(name)) or name
-    if name in known:
-        return known[name]
+        name = _of_bits(flag_of_format, float(name)) or name
+    if name in flag_of_format:
+        return flag_of_format[name]
     if name == "bf16":
         return ""
-    there = ", ".join(each for each in known if "/" not in each) or "none but 16 bits"
+    there = ", ".join(each for each in flag_of_format if "/" not in each) or "none but 16 bits"
     able = ", ".join(other for other, formats in _FLAGS.items() if name in formats)
     raise InvalidWorkload(
         f"{engine} is not known to support {kv}{' bits' if is_number(kv) else ''} for its cache; known: {there}"

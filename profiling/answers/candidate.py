@@ -162,7 +162,7 @@ class Candidate:
             "ability_lost_high": self.lost.high if self.lost else None,
             "is_cache_counted": self.lost.holds_cache if self.lost else None,
             "loss_warnings": " ".join(self.lost.warnings) or None if self.lost else None,
-            "measured_losses": "; ".join(one.words for one in self.measured) or None, "results": self.results,
+            "measured_losses": "; ".join(loss.words for loss in self.measured) or None, "results": self.results,
             "evidence_class": self.evidence_class, "sources": self.sources,
             "file_size_gib": self.file_gib, "memory_low_gib": self.memory_gib[0],
             "memory_high_gib": self.memory_gib[1], "memory_budget_gib": self.budget_gib,

@@ -149,8 +149,10 @@ def commands(  # noqa: PLR0913 - one option of a server each
     if why := not_read(engine, model) or not_stored(engine, model, weight_format):
         return f"# {why}", f"# {why}"
     run, check = _started(model, weight_format, engine, device, split or Parallelism(), context, users, flags, kv)
-    known = _of_options(engine)
-    extras = " ".join(known[name].format(value) for name, value in (options or {}).items() if name in known)
+    flag_of_option = _of_options(engine)
+    extras = " ".join(
+        flag_of_option[name].format(value) for name, value in (options or {}).items() if name in flag_of_option
+    )
     # llama-bench starts the engine itself; all other checks ask what the first command has started.
     return f"{run} {extras}".rstrip(), f"{check} {extras}".rstrip() if check.startswith("llama-bench") else check
 

@@ -137,8 +137,8 @@ def parameters_of(text: str) -> float:
     Raises:
         InvalidWorkload: It is none.
     """
-    found = _SIZE.fullmatch(text.strip())
-    value = float(found[1]) * _UNITS[found[2].casefold()] if found else 0.0
+    match = _SIZE.fullmatch(text.strip())
+    value = float(match[1]) * _UNITS[match[2].casefold()] if match else 0.0
     if not 1e7 <= value <= 1e13:
         raise InvalidWorkload(f"{text!r} is not a number of parameters between 10M and 10T; write 3B or 700M")
     return value
@@ -163,7 +163,7 @@ def shape(
         tried = _of_width(middle, vocabulary, chosen)[1]
         low, high = (middle + 1, high) if tried.parameters_total < parameters else (low, middle)
     near = [_of_width(width, vocabulary, chosen) for width in (max(low - 1, 1), low)]
-    words, model = min(near, key=lambda one: abs(one[1].parameters_total - parameters))
+    words, model = min(near, key=lambda neighbour: abs(neighbour[1].parameters_total - parameters))
     return (words, model) if abs(model.parameters_total / parameters - 1) <= LARGEST_MISS else None
 
 
@@ -280,10 +280,10 @@ class _Tried:
         """Objectives of one shape; one that misses the size or cannot be asked about is left out."""
         from optuna import TrialPruned  # noqa: PLC0415 - as above
 
-        found = shape(self.wish.parameters, _chosen(trial), self.wish.vocabulary)
-        if found is None:
+        candidate = shape(self.wish.parameters, _chosen(trial), self.wish.vocabulary)
+        if candidate is None:
             raise TrialPruned
-        words, model = found
+        words, model = candidate
         key = tuple(words.values())
         self.seen.add(key)
         try:

@@ -165,9 +165,9 @@ class Door:
         Raises:
             UnknownModel: There is none; the message names the nearest.
         """
-        found = self.known_model(name)
-        if found is not None:
-            return found
+        model = self.known_model(name)
+        if model is not None:
+            return model
         if self._look_up:
             match = resolve_model(name, [*catalogue(), *self.own_models], suggest=False)
             if match.model_id and match.catalogue_id is None:
@@ -329,7 +329,7 @@ class Door:
         device, devices = self.devices_alike(question.accelerator)
         model = self.model(question.model)
         # What was read from a file is found again by its path alone.
-        known = model.name if model.name in catalogue() or model.name in self.own_models else question.model
+        model_name = model.name if model.name in catalogue() or model.name in self.own_models else question.model
         engine = question.engine or engine_for(model, device)
         stated, split = Parallelism(question.tensor, question.pipeline), split_over(model, devices, engine)
         if devices > 1 and stated.devices > 1:
@@ -339,7 +339,7 @@ class Door:
         if devices > 1:
             question = replace(question, tensor=split.tensor, pipeline=split.pipeline)
         return replace(
-            self.formatted(question), model=known, accelerator=device.name, engine=engine,
+            self.formatted(question), model=model_name, accelerator=device.name, engine=engine,
         )  # fmt: skip
 
     answer: Callable[[Question], Answer]
@@ -371,10 +371,10 @@ class Door:
             generated = question.generated if stage == "generate" else 0
             work = replace(workload, stage=stage, generated=generated)
             share = extra / workload.parallelism.devices
-            found = estimate(model, device, work, fitted, engine, extra_bytes=share, profile=question.profile(engine))
+            step = estimate(model, device, work, fitted, engine, extra_bytes=share, profile=question.profile(engine))
             for read in (images, sounds):
-                found = found if read is None or stage == "decode" else read.before(found)
-            return found
+                step = step if read is None or stage == "decode" else read.before(step)
+            return step
 
         main = ask(workload.stage)
         prefill = decode = None

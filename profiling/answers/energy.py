@@ -159,8 +159,8 @@ class TokenEnergy:
     @property
     def _host_sentence(self) -> str:
         watts, what = self.host_draw.watts, self.host_draw.what
-        known = ", in proportion to the rated power" if what in {_OTHER, _CHIP} else ""
-        return f"Host: {watts.likely:.0f} W per device ({watts.low:.0f} to {watts.high:.0f}), of a {what}{known}."
+        basis = ", in proportion to the rated power" if what in {_OTHER, _CHIP} else ""
+        return f"Host: {watts.likely:.0f} W per device ({watts.low:.0f} to {watts.high:.0f}), of a {what}{basis}."
 
     @property
     def _idle_sentence(self) -> str:

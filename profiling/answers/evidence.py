@@ -158,7 +158,7 @@ class Evidence:
         if bits >= WHOLE_BITS:
             return ()
         recipe = recipe_of(weight_format.removeprefix("gguf-"))
-        found = [
+        losses = [
             Measured(
                 row["format"], row["benchmark"], -row["measured"], -row["predicted"], -row["predicted_high"],
                 -row["predicted_low"], row["source"],
@@ -167,7 +167,7 @@ class Evidence:
             for row in sorted(rows, key=lambda row: (abs(row["layer_bits"] - bits), row["benchmark"], row["source"]))
             if bits_class(row["layer_bits"]) == bits_class(bits)
         ]  # fmt: skip
-        return tuple(sorted(found, key=lambda one: (not one.is_same_format, one.benchmark != "MMLU")))
+        return tuple(sorted(losses, key=lambda loss: (not loss.is_same_format, loss.benchmark != "MMLU")))
 
 
 def in_format(judged: tuple[float, float, float], lost: Lost | None) -> tuple[float, float, float]:

@@ -49,10 +49,10 @@ def adapter_parameters(model: Architecture, rank: int, targets: tuple[str, ...] 
     """
     if not 1 <= rank <= 8192:
         raise InvalidWorkload(f"a rank of {rank} is not possible; it must lie between 1 and 8,192")
-    total, found = 0, set()
+    total, named_targets = 0, set()
     for count, step in model.counted_steps():
         matches = {group_of(step), step.name} & set(targets) if isinstance(step, Linear | Experts) else set()
-        found |= matches
+        named_targets |= matches
         if not matches:
             continue
         if isinstance(step, Experts):
@@ -60,7 +60,7 @@ def adapter_parameters(model: Architecture, rank: int, targets: tuple[str, ...] 
             total += count * step.count * matrices * rank * (step.hidden_size + step.intermediate_size)
         elif isinstance(step, Linear):
             total += count * rank * (step.width_in + step.width_out)
-    missing = sorted(set(targets) - found)
+    missing = sorted(set(targets) - named_targets)
     if missing:
         names = sorted({step.name for _, step in model.counted_steps() if isinstance(step, Linear)})
         raise InvalidWorkload(
@@ -135,7 +135,7 @@ def drafting(
             )
         stored, words = float(weight_bytes(small, workload.precision, workload.parallelism)), small.name
     try:
-        times = [float(estimate(one, device, step, engine=engine).time.likely_s) for one in (small, model)]
+        times = [float(estimate(shape, device, step, engine=engine).time.likely_s) for shape in (small, model)]
     except UnsupportedPrecision as error:
         raise InvalidWorkload(str(error)) from error
     cost = min(times[0] / times[1], 1.0)

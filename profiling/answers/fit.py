@@ -16,7 +16,7 @@ from profiling.answers.commands import PROMPT, commands, split_flags
 from profiling.answers.door import Door
 from profiling.answers.engine_choice import engine_cautions, engine_for, usual_engine
 from profiling.answers.notes import length_notes, model_notes
-from profiling.answers.placement import Placement, host_of
+from profiling.answers.placement import Piece, Placement, Split, host_of
 from profiling.answers.question import ENGINE, Question
 from profiling.answers.split import best_split, placed
 from profiling.devices.accelerators import GIB, Accelerator
@@ -126,7 +126,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     by_engine: dict[str, list[int]] = {}
     for place, device in enumerate(chosen):
         by_engine.setdefault(question.engine or engine_for(model, device), []).append(place)
-    found = [
+    answers = [
         requirement_rows(
             [model], [chosen[place] for place in places], {"": query.precision_of(model)}, [query.batch],
             [query.context], engine, query.profile(engine),
@@ -134,7 +134,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
         for engine, places in by_engine.items()
     ]  # fmt: skip
     # As they were asked; of one engine they are, and expressions of Polars take as long as all else of one question.
-    rows = found[0] if len(found) == 1 else pl.concat(found)[np.argsort(np.concatenate(list(by_engine.values())))]
+    rows = answers[0] if len(answers) == 1 else pl.concat(answers)[np.argsort(np.concatenate(list(by_engine.values())))]
     rows = rows[["model", *_COLUMNS]]
     rows.columns = ["model", *_COLUMNS.values()]
     if accelerators:
@@ -281,37 +281,18 @@ def _served(
     """A row as of `Split.row` where a server splits every layer over devices alike, and what to know beside it."""
     asked = replace(question, accelerator=fleet.name, stage="decode")
     answer, first = door.answer(asked), door.answer(replace(asked, stage="prefill", context=prompt))
-    engine, split, need = str(question.engine), answer.estimate.workload.parallelism, answer.estimate.need
-    rate, runs = answer.estimate.tokens_per_s, answer.runs
+    engine, split = str(question.engine), answer.estimate.workload.parallelism
     run, check = commands(
         answer.model, weight_format, engine, answer.device, split=split, context=question.context,
         users=question.batch, kv=kv or f"{question.kv_bits:g}", options=question.options,
     )  # fmt: skip
-    depth = answer.model.main.depth
-    row: dict[str, object] = {
-        "machine": fleet.name,
-        "verdict": answer.estimate.fits,
-        "layers": depth,
-        "layers_per_card": None,
-        "cpu_layers": 0,
-        "cpu_expert_layers": 0,
-        "fullest_card": answer.device.name,
-        "card_memory_low_gib": float(need.low) / GIB,
-        "card_memory_high_gib": float(need.high) / GIB,
-        "card_budget_gib": float(need.budget) / GIB,
-        "host": None,
-        "host_memory_low_gib": None,
-        "host_memory_high_gib": None,
-        "host_budget_gib": None,
-        "tokens_per_s_low": float(rate.low_s) if rate else None,
-        "tokens_per_s": float(rate.likely_s) if rate else None,
-        "tokens_per_s_high": float(rate.high_s) if rate else None,
-        "card_share_of_time": 1.0 if runs else None,
-        "time_to_first_token_s": float(first.estimate.time.likely_s) if runs else None,
-        "flags": split_flags(engine, split),
-        "run": run,
-        "check": check,
-    }
+    depth, step = answer.model.main.depth, answer.estimate.time
+    card = Piece(device=answer.device, model=answer.model, layers=depth, need=answer.estimate.need, step=step)
+    whole = Split(
+        fleet=fleet, pieces=(card,), placement=Placement(), step=step, first=first.estimate.time,
+        batch=int(question.batch), layers=depth,
+    )  # fmt: skip
+    row = whole.row() | {"layers_per_card": None, "flags": split_flags(engine, split), "run": run, "check": check}
     return row, answer.notes
 
 
@@ -358,12 +339,12 @@ def ways_out(door: Door, question: Question) -> list[WayOut]:
     question = door.settled(question)
     workload, engine = question.workload_of(model), question.profile(question.engine or ENGINE)
     need = memory_need(model, device, workload, engine)
-    found: list[WayOut] = []
+    offers: list[WayOut] = []
     try:
         plan = gpus_needed(model, device, workload, engine)
         ways = {"tp": plan.tensor, "pp": plan.pipeline}
         split = " × ".join(f"{name}={count}" for name, count in ways.items() if count > 1)
-        found.append(WayOut(
+        offers.append(WayOut(
             f"{plan.devices} × {device.name} ({split})", {"tensor": plan.tensor, "pipeline": plan.pipeline}
         ))  # fmt: skip
     except DoesNotFit:
@@ -371,7 +352,7 @@ def ways_out(door: Door, question: Question) -> list[WayOut]:
     for weights in filter(None, formats_of(question.engine or ENGINE)):
         other = replace(question, weight_format=weights, activation_bits=None)
         if _bits(other, model) < _bits(question, model) and _fits(door, other):
-            found.append(WayOut(f"{weights} weights", {"weight_format": weights, "activation_bits": None}))
+            offers.append(WayOut(f"{weights} weights", {"weight_format": weights, "activation_bits": None}))
             break
     share = engine.utilisation
     larger = [
@@ -380,11 +361,11 @@ def ways_out(door: Door, question: Question) -> list[WayOut]:
     ]  # fmt: skip
     if larger:
         least = min(larger, key=lambda other: other.usable_memory_bytes)
-        found.append(WayOut(f"{least.name} ({least.usable_memory_bytes / GIB:.0f} GiB)", {"accelerator": least.name}))
+        offers.append(WayOut(f"{least.name} ({least.usable_memory_bytes / GIB:.0f} GiB)", {"accelerator": least.name}))
     batch = max_batch(model, device, workload, engine)
     if 0 < batch < question.batch:
-        found.append(WayOut(f"batch {batch:,}", {"batch": batch}))
-    return found
+        offers.append(WayOut(f"batch {batch:,}", {"batch": batch}))
+    return offers
 
 
 def _bits(question: Question, model: Architecture) -> float:

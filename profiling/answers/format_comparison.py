@@ -89,7 +89,7 @@ class Comparison:
             "ability_lost_low": self.lost and self.lost.low, "ability_lost_high": self.lost and self.lost.high,
             "is_cache_counted": self.lost and self.lost.holds_cache,
             "loss_warnings": " ".join(self.lost.warnings) or None if self.lost else None,
-            "measured_losses": "; ".join(one.words for one in self.measured) or None,
+            "measured_losses": "; ".join(loss.words for loss in self.measured) or None,
             "results": self.results, "evidence_class": self.evidence_class, "file_size_gib": self.file_gib,
         }  # fmt: skip
 
@@ -137,15 +137,21 @@ def comparisons(door: Door, evidence: Evidence, sides: Sequence[Side], use: str 
     """
     if use not in USES:
         raise InvalidWorkload(f"unknown use {use!r}; known: {', '.join(USES)}")
-    found = list(_each(door, evidence, sides, use))
-    first = found[0]
-    return [first, *(_against(first, one) for one in found[1:])]
+    results = list(_each(door, evidence, sides, use))
+    first = results[0]
+    return [first, *(_against(first, comparison) for comparison in results[1:])]
 
 
-def notes(found: Sequence[Comparison]) -> list[str]:
+def notes(results: Sequence[Comparison]) -> list[str]:
     """What should be known beside the rows."""
-    lines = [f"{one.name}: the loss from its format is not known." for one in found if one.lost is None]
-    lines += [f"{one.name}: {warning}" for one in found if one.lost for warning in one.lost.warnings]
+    names = [comparison.name for comparison in results if comparison.lost is None]
+    lines = [f"{name}: the loss from its format is not known." for name in names]
+    lines += [
+        f"{comparison.name}: {warning}"
+        for comparison in results
+        if comparison.lost
+        for warning in comparison.lost.warnings
+    ]
     return list(dict.fromkeys(lines))
 
 
@@ -207,13 +213,13 @@ def _judged(abilities: pl.DataFrame, domain: str, models: Sequence[str]) -> Mapp
     return rows
 
 
-def _against(first: Comparison, one: Comparison) -> Comparison:
-    lead = one.ability[1] - first.ability[1]
-    if one.side.model_id == first.side.model_id:
-        mine, theirs = (in_format((0.0, 0.0, 0.0), each.lost) for each in (one, first))
+def _against(first: Comparison, other: Comparison) -> Comparison:
+    lead = other.ability[1] - first.ability[1]
+    if other.side.model_id == first.side.model_id:
+        mine, theirs = (in_format((0.0, 0.0, 0.0), each.lost) for each in (other, first))
     else:
-        mine, theirs = one.ability, first.ability
+        mine, theirs = other.ability, first.ability
     wide = TWO_SIDED_95 / TWO_SIDED_90
     below = wide * hypot(mine[1] - mine[0], theirs[2] - theirs[1])
     above = wide * hypot(mine[2] - mine[1], theirs[1] - theirs[0])
-    return replace(one, lead=(lead - below, lead, lead + above))
+    return replace(other, lead=(lead - below, lead, lead + above))

@@ -77,13 +77,13 @@ def images_of(
         stage="encode", batch=images * workload.batch, context=max(1.0, patches / images),
         precision=Precision(weight_bits=TOWER_BITS),
     )  # fmt: skip
-    found = estimate(tower_model(part.tower, f"{model.name}: {part.name}"), device, tower_load, engine=engine)
+    step = estimate(tower_model(part.tower, f"{model.name}: {part.name}"), device, tower_load, engine=engine)
     matrices, projector = projector_model(part.tower, f"{model.name}: projector"), None
     if matrices is not None:
         passed_on = replace(tower_load, batch=workload.batch, context=float(tokens))
         projector = estimate(matrices, device, passed_on, engine=engine)
     return Images(
-        name=part.name, images=images, patches=round(patches / images), tower=found, projector=projector
+        name=part.name, images=images, patches=round(patches / images), tower=step, projector=projector
     )  # fmt: skip
 
 

@@ -66,24 +66,26 @@ def improvements(door: Door, question: Question) -> list[Improvement]:
         ProfilingError: The question itself cannot be asked so.
     """
     base = door.answer(question)
-    found = [fused] if (fused := _fused(base)) else []
+    results = [fused] if (fused := _fused(base)) else []
     for kind, change, variant, costs in _changes(base):
         try:
-            found.append(_improvement(base, door.answer(variant), kind, change, costs))
+            results.append(_improvement(base, door.answer(variant), kind, change, costs))
         except ProfilingError:
             continue
     device = base.device
     fast = replace(device, bandwidth_bytes_per_s=FASTER_MEMORY * device.bandwidth_bytes_per_s)
     change = f"memory {FASTER_MEMORY:g} times as fast ({fast.bandwidth_bytes_per_s / 1e9:,.0f} GB/s)"
     answer = door.with_device(fast).answer(base.question)
-    found.append(_improvement(base, answer, "memory", change, "another device"))
-    helping = (one for one in found if one.ratio[1] < 1 and one.verdict != "does not fit")
-    return sorted(helping, key=lambda one: one.ratio[1])
+    results.append(_improvement(base, answer, "memory", change, "another device"))
+    helping = (
+        improvement for improvement in results if improvement.ratio[1] < 1 and improvement.verdict != "does not fit"
+    )
+    return sorted(helping, key=lambda improvement: improvement.ratio[1])
 
 
 def improvement_rows(door: Door, question: Question) -> pl.DataFrame:
     """`improvements` as a frame."""
-    return pl.DataFrame([one.row() for one in improvements(door, question)], infer_schema_length=None)
+    return pl.DataFrame([improvement.row() for improvement in improvements(door, question)], infer_schema_length=None)
 
 
 def operator_improvement_rows(door: Door, question: Question) -> pl.DataFrame:
@@ -95,15 +97,15 @@ def operator_improvement_rows(door: Door, question: Question) -> pl.DataFrame:
     """
     base = door.answer(question)
     best: dict[str, Improvement] = {}
-    for one in improvements(door, question):
-        best.setdefault(one.kind, one)
+    for improvement in improvements(door, question):
+        best.setdefault(improvement.kind, improvement)
     rows = []
     for entry in base.operators().iter_rows(named=True):
         before = entry["likely_s"] / _tokens(base)
         changes = {
-            kind: 100 * (one.operators[entry["key"]] / before - 1)
-            for kind, one in best.items()
-            if before > 0 and entry["key"] in one.operators
+            kind: 100 * (improvement.operators[entry["key"]] / before - 1)
+            for kind, improvement in best.items()
+            if before > 0 and entry["key"] in improvement.operators
         }
         helps = min(changes, key=lambda kind: changes[kind], default=None)
         rows.append({
@@ -115,15 +117,17 @@ def operator_improvement_rows(door: Door, question: Question) -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _change_of_pass(share_pct: float, change_pct: float | None, one: Improvement | None) -> dict[str, float | None]:
+def _change_of_pass(
+    share_pct: float, change_pct: float | None, improvement: Improvement | None
+) -> dict[str, float | None]:
     """What the change of an operator is of the whole, in percent: low, likely and high."""
     ends = ("low_", "", "high_")
-    if one is None or change_pct is None:
+    if improvement is None or change_pct is None:
         return {f"change_of_whole_{end}pct": None for end in ends}
-    saved = 1 - one.ratio[1]
+    saved = 1 - improvement.ratio[1]
     return {
         f"change_of_whole_{end}pct": share_pct * change_pct / 100 * (1 - ratio) / saved
-        for end, ratio in zip(ends, one.ratio, strict=True)
+        for end, ratio in zip(ends, improvement.ratio, strict=True)
     }
 
 
@@ -172,22 +176,22 @@ def _tokens(answer: Answer) -> float:
     return sequences * workload.tokens_per_step if workload.stage == "decode" else sequences
 
 
-def _improvement(base: Answer, found: Answer, kind: str, change: str, costs: str) -> Improvement:
-    before, after = base.estimate.time, found.estimate.time
-    scale = _tokens(base) / _tokens(found)
+def _improvement(base: Answer, changed: Answer, kind: str, change: str, costs: str) -> Improvement:
+    before, after = base.estimate.time, changed.estimate.time
+    scale = _tokens(base) / _tokens(changed)
     likely = float(after.likely_s) / float(before.likely_s) * scale
     saved = 1 - likely
     ends = [
-        1 - saved * max(float(getattr(one, end)) / float(one.likely_s) for one in (before, after)) if end == "high_s"
-        else 1 - saved * min(float(getattr(one, end)) / float(one.likely_s) for one in (before, after))
+        1 - saved * max(float(getattr(time, end)) / float(time.likely_s) for time in (before, after)) if end == "high_s"
+        else 1 - saved * min(float(getattr(time, end)) / float(time.likely_s) for time in (before, after))
         for end in ("low_s", "high_s")
     ]  # fmt: skip
     least = float(after.bound_s) / float(before.high_s) * scale
     low, high = max(min(ends), least), max(ends)
-    each = {row["key"]: row["likely_s"] / _tokens(found) for row in found.operators().iter_rows(named=True)}
+    each = {row["key"]: row["likely_s"] / _tokens(changed) for row in changed.operators().iter_rows(named=True)}
     return Improvement(
         kind=kind, change=change, ratio=(min(low, likely), likely, high),
-        memory_gib=float(found.estimate.need.high) / GIB, verdict=found.estimate.fits, costs=costs, operators=each,
+        memory_gib=float(changed.estimate.need.high) / GIB, verdict=changed.estimate.fits, costs=costs, operators=each,
     )  # fmt: skip
 
 

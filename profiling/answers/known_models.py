@@ -23,13 +23,13 @@ def architecture(name: str) -> Architecture:
 @cache
 def models() -> Mapping[str, Architecture]:
     """Architectures of the catalogue whose operators are known, by name (see `left_out`)."""
-    found = {}
+    by_name = {}
     for name in catalogue():
         try:
-            found[name] = architecture(name)
+            by_name[name] = architecture(name)
         except ProfilingError:
             continue
-    return found
+    return by_name
 
 
 def left_out() -> list[str]:

@@ -20,9 +20,9 @@ def tokens(text: str | int) -> int:
         InvalidWorkload: It is no length; the message says how one is written.
     """
     plain = re.sub(r"(?<=\d)[,_ \u00a0\u202f](?=\d{3}(?!\d))", "", str(text).strip())
-    found = _LENGTH.fullmatch(plain)
-    length = float(found[1]) * _SCALES[(found[2] or "").casefold()] if found else 0.0
-    if not found or length < 1 or length != int(length):
+    match = _LENGTH.fullmatch(plain)
+    length = float(match[1]) * _SCALES[(match[2] or "").casefold()] if match else 0.0
+    if not match or length < 1 or length != int(length):
         raise InvalidWorkload(f"{text!r} is not a length in tokens; write 4096, 32k (32,768) or 1M (1,048,576)")
     return int(length)
 

@@ -51,11 +51,11 @@ def matrix(
     frame = _cells(door, tuple(models), tuple(accelerators), tuple(formats), question)
     prices = {name: door.usd_per_device_hour(name, spot=question.spot) for name in accelerators}
     drawn = {name: counted_w(door.devices[name]) for name in accelerators}
-    known: list[dict[str, float | None]] = [
+    cells: list[dict[str, float | None]] = [
         prices, *({name: float(getattr(each, end)) if each else None for name, each in drawn.items()} for end in _ENDS),
     ]  # fmt: skip
     hourly, *power = (
-        pl.col("accelerator").replace_strict(values, return_dtype=pl.Float64, default=None) for values in known
+        pl.col("accelerator").replace_strict(values, return_dtype=pl.Float64, default=None) for values in cells
     )
     grams = POWER_USAGE_EFFECTIVENESS * door.grams_co2e_per_kwh(question.country) / JOULES_PER_KWH
     # The fast end of the rate is the cheap one.
@@ -87,8 +87,8 @@ def _cells(
     ]
     for place, model in enumerate(architectures if devices and formats else ()):
         needed = requirements(model, devices, stored[place], [question.batch], [question.context], profile)
-        for whole, found in ((tensor, needed.tensor), (pipeline, needed.pipeline), (largest, needed.max_batch)):
-            whole[place] = found[:, :, 0, 0]
+        for whole, part in ((tensor, needed.tensor), (pipeline, needed.pipeline), (largest, needed.max_batch)):
+            whole[place] = part[:, :, 0, 0]
     columns = {name: np.full(shape, np.nan) for name in (*_SECONDS, "memory_high_gib")}
     calibrated = np.zeros(shape, dtype=bool)
     # Models with the same plan and the same widths are one grid.

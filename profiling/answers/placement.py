@@ -67,8 +67,8 @@ class Split:
     @property
     def verdict(self) -> Verdict:
         """That of the piece that fits worst."""
-        found = {piece.need.verdict for piece in self.pieces}
-        return "does not fit" if "does not fit" in found else "borderline" if "borderline" in found else "fits"
+        verdicts = {piece.need.verdict for piece in self.pieces}
+        return "does not fit" if "does not fit" in verdicts else "borderline" if "borderline" in verdicts else "fits"
 
     @property
     def tokens_per_s(self) -> tuple[float, float, float]:

@@ -93,8 +93,8 @@ def market_price(
 def typical_price(accelerator: str, offers: Iterable[Row], *, spot: bool = False) -> Price | None:
     """What costs are computed with: providers that are no hyperscalers; these where nobody else has the device."""
     rows, kind = list(offers), "spot" if spot else "on_demand"
-    found = market_price(accelerator, rows, kind)
-    return found or market_price(accelerator, rows, kind, is_hyperscaler=True)
+    price = market_price(accelerator, rows, kind)
+    return price or market_price(accelerator, rows, kind, is_hyperscaler=True)
 
 
 def _newest(rows: list[Row]) -> tuple[date | None, list[Row]]:

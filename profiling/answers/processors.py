@@ -60,17 +60,17 @@ def compare_processors(door: Door, question: Question, accelerators: Iterable[st
 
 def _named(door: Door, accelerators: Iterable[str]) -> list[Accelerator]:
     wanted = list(accelerators) or [name for name in USUAL if name in door.devices]
-    found: dict[str, Accelerator] = {}
+    processors: dict[str, Accelerator] = {}
     for name in wanted:
         kind = _CODES.get(name.casefold(), name.casefold())
         if kind == "all" or kind in KINDS:
-            found |= {each.name: each for each in door.devices.values() if kind in {"all", each.kind}}
+            processors |= {each.name: each for each in door.devices.values() if kind in {"all", each.kind}}
         else:
             device = door.device(name)
-            found[device.name] = device
-    if not found:
+            processors[device.name] = device
+    if not processors:
         raise InvalidWorkload(f"no device is meant; name one, or a kind: {', '.join(_CODES)}, all")
-    return list(found.values())
+    return list(processors.values())
 
 
 def _row(door: Door, question: Question, device: Accelerator) -> dict[str, object]:

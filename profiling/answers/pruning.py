@@ -69,8 +69,8 @@ def pruning_of(text: str) -> Pruning:
     name = text.strip().casefold()
     if name in {"2:4", "2-4", "2of4"}:
         return Pruning("2:4", 0.5)
-    found = _WRITTEN.fullmatch(name)
-    if found is None:
+    match = _WRITTEN.fullmatch(name)
+    if match is None:
         raise InvalidWorkload(f"no pruning {text!r}; write 2:4, unstructured-50% or structured-30%")
-    kind: Kind = "structured" if found["kind"] == "structured" else "unstructured"
-    return Pruning(kind, float(found["share"]) / 100)
+    kind: Kind = "structured" if match["kind"] == "structured" else "unstructured"
+    return Pruning(kind, float(match["share"]) / 100)

@@ -119,7 +119,7 @@ def sizing(door: Door, shapes: Shapes) -> Sizing:
     precision = question.precision_of(model)
     workload = Workload(batch=BATCH, context=context, precision=precision)
     bits = float(precision.weight_bits)
-    found = Sizing(
+    size = Sizing(
         parameters_total=model.parameters_total, parameters_active=model.parameters_active,
         weight_format=model.published_format.name, weight_bits=bits,
         weights_gib=float(weight_bytes(model, precision)) / GIB, devices=None, memory_gib=None, tokens_per_s=None,
@@ -129,20 +129,20 @@ def sizing(door: Door, shapes: Shapes) -> Sizing:
     try:
         plan = gpus_needed(model, device, workload, ENGINE)
     except ProfilingError:
-        return found
+        return size
     need = memory_need(model, device, replace(workload, parallelism=plan), ENGINE)
-    found = replace(
-        found, devices=plan.devices,
+    size = replace(
+        size, devices=plan.devices,
         memory_gib=(plan.devices * float(need.low) / GIB, plan.devices * float(need.high) / GIB),
     )  # fmt: skip
     try:
         answer = door.answer(replace(question, tensor=plan.tensor, pipeline=plan.pipeline))
     except ProfilingError:
-        return found
+        return size
     rate, usd = answer.estimate.tokens_per_s, answer.usd_per_million_tokens
     if rate is not None:
         each = (float(rate.low_s) / BATCH, float(rate.likely_s) / BATCH, float(rate.high_s) / BATCH)
-        found = replace(found, tokens_per_s=each, timed_as=answer.estimate.basis.stage)
+        size = replace(size, tokens_per_s=each, timed_as=answer.estimate.basis.stage)
     if usd is not None:
-        found = replace(found, usd_per_million_tokens=(usd.low, usd.likely, usd.high))
-    return found
+        size = replace(size, usd_per_million_tokens=(usd.low, usd.likely, usd.high))
+    return size

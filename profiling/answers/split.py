@@ -101,18 +101,18 @@ def best_split(
         DoesNotFit: Cards and machine together do not hold the model.
         IllegalParallelism: The model cannot be dealt out so.
     """
-    found = [
+    splits = [
         split
         for least in _least_offloaded(door, model, fleet, workload, host)
         if (split := placed(door, model, fleet, workload, host=host, placement=least, prompt=prompt))
         and split.verdict == "fits"
     ]
-    if not found:
+    if not splits:
         raise DoesNotFit(
             f"{model.name} fits on {fleet.name} with {host.usable_memory_bytes / GIB:.0f} GiB of the machine in no "
             "split; use fewer bits, less context or more memory"
         )
-    return min(found, key=lambda split: float(split.step.likely_s))
+    return min(splits, key=lambda split: float(split.step.likely_s))
 
 
 def needs_on(door: Door, model: Architecture, fleet: Fleet, workload: Workload) -> list[MemoryNeed]:
@@ -185,7 +185,7 @@ def _pieces(
     light = expert_layers(model)[: placement.cpu_expert_layers]
     first_on_cards = placement.cpu_layers
     devices = fleet.devices
-    found: list[Piece] = []
+    pieces: list[Piece] = []
     if first_on_cards < depth:
         start = first_on_cards
         sizes = _layer_bytes(model, workload, set(light))[first_on_cards:]
@@ -197,7 +197,7 @@ def _pieces(
             )  # fmt: skip
             part = part_of(model, selection)
             if part is not None:
-                found.append(_piece(door, part, devices[place], workload, count, timed=timed, copied=host))
+                pieces.append(_piece(door, part, devices[place], workload, count, timed=timed, copied=host))
             start += count
     if host is not None:
         whole = range(first_on_cards)
@@ -206,8 +206,8 @@ def _pieces(
             Selection(whole=whole, experts=light, first=True, last=first_on_cards == depth),
         )
         if on_host is not None:
-            found.append(_piece(door, on_host, host, workload, first_on_cards, timed=timed, is_host=True))
-    return found
+            pieces.append(_piece(door, on_host, host, workload, first_on_cards, timed=timed, is_host=True))
+    return pieces
 
 
 def _only(own: range, light: Sequence[int], *, inside: bool) -> tuple[int, ...]:

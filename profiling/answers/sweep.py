@@ -115,33 +115,33 @@ def _row(door: Door, base: Answer, axis: str, value: str) -> dict[str, Any]:
     empty: dict[str, Any] = dict.fromkeys(_figures(base, base))
     try:
         question = AXES[axis][1](base.question, value)
-        found = door.answer(question)
+        answer = door.answer(question)
     except ProfilingError as error:
         return {"axis": axis, "value": value, "is_asked": False, **empty, "reason": str(error)}
-    notes = list(found.warnings)
+    notes = list(answer.warnings)
     if question.pruning is not None:
-        notes.append(pruning_of(question.pruning).note(found.device))
+        notes.append(pruning_of(question.pruning).note(answer.device))
     reason = "; ".join(notes)
-    return {"axis": axis, "value": value, "is_asked": _same(found, base), **_figures(found, base), "reason": reason}
+    return {"axis": axis, "value": value, "is_asked": _same(answer, base), **_figures(answer, base), "reason": reason}
 
 
-def _same(found: Answer, base: Answer) -> bool:
-    return found.question == base.question or (
-        found.estimate.workload == base.estimate.workload and found.model == base.model
+def _same(answer: Answer, base: Answer) -> bool:
+    return answer.question == base.question or (
+        answer.estimate.workload == base.estimate.workload and answer.model == base.model
     )
 
 
-def _figures(found: Answer, base: Answer) -> dict[str, Any]:
-    estimate, need = found.estimate, found.estimate.need
-    runs, times = found.runs, found.estimate.operators
+def _figures(answer: Answer, base: Answer) -> dict[str, Any]:
+    estimate, need = answer.estimate, answer.estimate.need
+    runs, times = answer.runs, answer.estimate.operators
     rate = estimate.tokens_per_s
     seconds = {"low": estimate.time.low_s, "likely": estimate.time.likely_s, "high": estimate.time.high_s}
     return {
         "verdict": estimate.fits,
-        "parameters": found.model.parameters_total,
+        "parameters": answer.model.parameters_total,
         "weights_bytes": float(need.weights),
         "kv_cache_bytes": float(need.kv_cache.high),
-        "activations_bytes": found.activation_bytes,
+        "activations_bytes": answer.activation_bytes,
         "memory_low_gib": float(need.low) / GIB,
         "memory_high_gib": float(need.high) / GIB,
         "memory_change_pct": 100 * (float(need.high) / float(base.estimate.need.high) - 1),

@@ -50,7 +50,7 @@ def widest(
     looked, ruled_out = _looked_at(formats, look, narrower_is_better=narrower_is_better)
     if not looked:
         raise UnsupportedPrecision(f"none of the formats {', '.join(map(str, formats))} can be used")
-    fitting = [place for place, found in sorted(looked.items()) if found.fits]
+    fitting = [place for place, trial in sorted(looked.items()) if trial.fits]
     slow: Candidate | None = None
     narrowest: Candidate | None = None
     for place in _ends_first(fitting) if narrower_is_better else fitting:
@@ -85,14 +85,15 @@ def _looked_at(
     ruled_out: dict[int, str] = {}
     for place in [last, *range(last)] if narrower_is_better else range(len(formats)):
         try:
-            looked[place] = found = look(formats[place])
+            looked[place] = trial = look(formats[place])
         except ProfilingError as error:
             ruled_out[place] = f"{formats[place]}: {error}"
             continue
-        if found.fits:
+        if trial.fits:
             continue
-        one = found.candidate
-        ruled_out[place] = f"{one.weight_format} needs {one.memory_gib[1]:.1f} of {one.budget_gib:.1f} GiB{found.where}"
+        candidate = trial.candidate
+        need, budget = candidate.memory_gib[1], candidate.budget_gib
+        ruled_out[place] = f"{candidate.weight_format} needs {need:.1f} of {budget:.1f} GiB{trial.where}"
         if place == last and narrower_is_better:
             break
     return looked, ruled_out

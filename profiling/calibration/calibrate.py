@@ -237,9 +237,9 @@ def _judged(kernels: pl.DataFrame, operator_class: str, peaks: Peaks) -> pl.Data
     """Add `bound_s`, and `reason` where the measurement is faster than its bound or has none to be held to."""
     families = variants(operator_class, _shape_columns(operator_class, kernels))
     formats = pl.Series("number_format", [number_format(operator_class, str(name)) for name in families])
-    known = formats.is_in(list(peaks.flops_per_s))
-    without_peak = kernels.with_columns(formats).filter(~known)
-    judged = kernels.filter(known)
+    has_peak = formats.is_in(list(peaks.flops_per_s))
+    without_peak = kernels.with_columns(formats).filter(~has_peak)
+    judged = kernels.filter(has_peak)
     bound = bound_s(operator_class, judged, peaks) if judged.height else np.empty(0)
     judged = judged.with_columns(bound_s=pl.Series(bound, dtype=pl.Float64)).with_columns(
         reason=pl.when(pl.col("latency_s") < pl.col("bound_s")).then(

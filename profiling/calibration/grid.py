@@ -80,9 +80,9 @@ def calibrated_part(
     # Groups of weights whose products run in another format, or at another rate, are asked for on their own.
     own_groups = {
         group
-        for one in roofs if one
-        for group, peak in one.product_peaks.items()
-        if group in one.group_formats or peak != one.product_peaks["feed_forward"]
+        for roof in roofs if roof
+        for group, peak in roof.product_peaks.items()
+        if group in roof.group_formats or peak != roof.product_peaks["feed_forward"]
     }  # fmt: skip
     kinds: dict[tuple[str, str], list[tuple[int, Operator]]] = {}
     for block, cut in enumerate(blocks):
@@ -97,7 +97,7 @@ def calibrated_part(
         time = operator_time(stacked, replace(roof, link=links[owners, 0], link_latency_s=links[owners, 1]))
         fitted = time.prediction
         measured_anywhere = np.zeros(np.shape(time.bound_s), dtype=bool)
-        names = [one.calibration_class(stacked) if one else "" for one in roofs]
+        names = [roof.calibration_class(stacked) if roof else "" for roof in roofs]
         for name in set(names) & set(calibration):
             of_class = np.array([other == name for other in names])[:, None, None]
             moving_s = time.link_s if stacked.communicates else time.memory_s

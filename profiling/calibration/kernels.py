@@ -120,10 +120,10 @@ def accelerator_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UnreadableKernelTable(f"{folder} is not a folder; give one that holds {', '.join(_FILES)}")
     candidates = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-    found = [path for path in candidates if any((path / name).is_file() for name in _FILES)]
-    if not found:
+    folders = [path for path in candidates if any((path / name).is_file() for name in _FILES)]
+    if not folders:
         raise UnreadableKernelTable(f"{folder} holds none of {', '.join(_FILES)}, nor does a folder in it")
-    return found
+    return folders
 
 
 def read_kernels(folder: Path) -> KernelTables:
@@ -250,9 +250,9 @@ def _attention_rows(rows: pl.DataFrame, operator_class: str) -> pl.DataFrame:
         **{name: pl.lit(None, dtype=pl.Int64) for name in GEMM_SHAPE},
     )
     positive = pl.all_horizontal(pl.col(name).is_not_null() & (pl.col(name) > 0) for name in sizes)
-    known = pl.col("operand_bits").is_not_null() & pl.col("key_value_bits").is_not_null()
+    has_widths = pl.col("operand_bits").is_not_null() & pl.col("key_value_bits").is_not_null()
     return typed.with_columns(
-        reason=pl.when(~known)
+        reason=pl.when(~has_widths)
         .then(
             pl.format(
                 "attention in {} with {} keys is not calibrated", _printed("attn_dtype"), _printed("kv_cache_dtype")

@@ -58,10 +58,10 @@ def comparable(
     if not measured:
         return None
     try:
-        found = predict(point, config, Ceilings(tuple(ceilings), str(point["precision"]), column))
+        prediction = predict(point, config, Ceilings(tuple(ceilings), str(point["precision"]), column))
     except ProfilingError:
         return None
-    if not all(_SHORTEST_S < float(seconds) < _LONGEST_S for seconds in (measured, found["uncorrected_s"])):
+    if not all(_SHORTEST_S < float(seconds) < _LONGEST_S for seconds in (measured, prediction["uncorrected_s"])):
         return None
     group = (environment_id, point["precision"], point["execution"], point["threads"], point["backend"])
     flags = point.get("flags") or []
@@ -72,8 +72,8 @@ def comparable(
         group=group,
         clock="processor" if by_processor else "wall",
         measured_s=float(measured),
-        uncorrected_s=found["uncorrected_s"],
-        bound_s=found["bound_s"],
+        uncorrected_s=prediction["uncorrected_s"],
+        bound_s=prediction["bound_s"],
         disturbed=bool({"contended", "throttled"} & set(flags)),
     )
 

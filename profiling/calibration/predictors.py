@@ -56,11 +56,11 @@ class FittedOperator:
             return np.asarray(np.equal(shape["weight_bits"], _WEIGHT_BITS[self.calibration.operator_class]))
         operand_bits, kv_bits = np.asarray(shape["operand_bits"]), np.asarray(shape["kv_bits"])
         queries: npt.ArrayLike = 1.0 if operator.operator_class == "decode_attention" else shape["keys"]
-        known = np.equal(shape["causal"], 1) & np.equal(shape["head_dim"], shape["value_dim"])
-        known = known & np.isin(operand_bits, (8, 16)) & np.isin(kv_bits, (8, 16))
+        is_measured = np.equal(shape["causal"], 1) & np.equal(shape["head_dim"], shape["value_dim"])
+        is_measured = is_measured & np.isin(operand_bits, (8, 16)) & np.isin(kv_bits, (8, 16))
         if "fp8" not in self.calibration.peaks.flops_per_s:
-            known = known & (np.minimum(operand_bits, kv_bits) >= 16)
-        return np.asarray(known & np.equal(shape["queries"], queries) & np.equal(operator.launches, 1))
+            is_measured = is_measured & (np.minimum(operand_bits, kv_bits) >= 16)
+        return np.asarray(is_measured & np.equal(shape["queries"], queries) & np.equal(operator.launches, 1))
 
     def measured_shape(self, operator: Operator) -> dict[str, Values]:
         """The operator's shape in the columns that the calibration takes."""

@@ -46,7 +46,7 @@ class CalibrationSet:
             "made_by": COMMAND,
         }
         lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
-        rows = [replace(one, accelerator=self.device).to_dict() for one in self.calibrations]
+        rows = [replace(calibration, accelerator=self.device).to_dict() for calibration in self.calibrations]
         items = ",\n  ".join(json.dumps(row, allow_nan=False) for row in rows)
         lines.append(f' "calibrations": [\n  {items}\n ]')
         return "{\n" + ",\n".join(lines) + "\n}\n"
@@ -72,4 +72,4 @@ def shipped() -> tuple[CalibrationSet, ...]:
 
 def by_device(sets: Sequence[CalibrationSet]) -> dict[str, tuple[Calibration, ...]]:
     """Calibrations by the name of the accelerator in reference/accelerators.csv; of several sets the last holds."""
-    return {one.device: one.calibrations for one in sets}
+    return {calibration_set.device: calibration_set.calibrations for calibration_set in sets}

@@ -38,7 +38,7 @@ def described(text: str) -> Accelerator:
     rest = line if link is None else line[: link.start()] + line[link.end() :]
     bandwidth, rates = _BANDWIDTH.search(rest), list(_RATE.finditer(rest))
     memory = _MEMORY.search(_BANDWIDTH.sub(" ", rest))
-    missing = [what for what, found in (("memory (16 GB)", memory), ("bandwidth (288 GB/s)", bandwidth)) if not found]
+    missing = [what for what, value in (("memory (16 GB)", memory), ("bandwidth (288 GB/s)", bandwidth)) if not value]
     if missing or memory is None or bandwidth is None:
         raise InvalidAccelerator(f"{text!r} does not say its {' and its '.join(missing)}; as {_EXAMPLE}")
     peaks: dict[str, float] = {}
@@ -82,8 +82,8 @@ def described(text: str) -> Accelerator:
 @cache
 def _operations_per_byte(kind: str) -> float:
     """Median of 16-bit operations per byte of bandwidth of the table's devices of a kind."""
-    known = [device for device in table().values() if device.kind == kind]
-    rates = [(one.peaks.get("fp16") or one.peaks.get("fp32"), one.bandwidth_bytes_per_s) for one in known]
+    devices = [device for device in table().values() if device.kind == kind]
+    rates = [(device.peaks.get("fp16") or device.peaks.get("fp32"), device.bandwidth_bytes_per_s) for device in devices]
     return median(peak / bandwidth for peak, bandwidth in rates if peak)
 
 

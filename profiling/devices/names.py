@@ -66,7 +66,7 @@ _SYSTEMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (re.compile(r"\b(?:tpu )?v5litepod-(\d+)\b"), r"\1x tpu v5e"),
     (re.compile(r"\b(?:tpu )?(v[56]e)-(\d+)\b"), r"\2x tpu \1"),
     # Slices of these are numbered by their TensorCores, of which a chip has two.
-    (re.compile(r"\b(?:tpu )?(v3|v4|v5p)-(\d+)\b"), lambda found: f"{int(found[2]) // 2}x tpu {found[1]}"),
+    (re.compile(r"\b(?:tpu )?(v3|v4|v5p)-(\d+)\b"), lambda match: f"{int(match[2]) // 2}x tpu {match[1]}"),
     (re.compile(r"\bmacbook(?: pro| air)?(?: 1[3-6](?:[- ]?inch|\")?)?(?= |$)"), r"apple"),
 )
 """Systems that are said for the devices in them, and words that are written apart; as their makers name them."""
@@ -104,11 +104,13 @@ class Resolved:
     @property
     def fullest(self) -> Accelerator | None:
         """Where the candidates are variants of one chip (cores, memory): the largest; else None."""
-        known = table()
-        found = [known[name] for name in self.candidates if name in known] if not self.devices else []
-        if len({words(one.name) for one in found}) != 1:
+        device_of_name = table()
+        devices = (
+            [device_of_name[name] for name in self.candidates if name in device_of_name] if not self.devices else []
+        )
+        if len({words(device.name) for device in devices}) != 1:
             return None
-        return max(found, key=lambda one: (max(one.peaks.values(), default=0), one.memory_bytes))
+        return max(devices, key=lambda device: (max(device.peaks.values(), default=0), device.memory_bytes))
 
 
 def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) -> Resolved:
@@ -129,12 +131,12 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
         return Resolved(text, ((choices[whole[0]], 1),))
     parts = [part for part in re.split(r"\s*(?:\+(?=\s|\d|[a-z])|,|&|\band\b)\s*", _normalised(text)) if part]
     alone = text.strip() if len(parts) == 1 else None
-    found = [_resolve_part(part, choices, alone or part) for part in parts] or [_unknown(text, text, choices)]
-    notes = "; ".join(one.note for one in found if one.note)
-    candidates = tuple(dict.fromkeys(name for one in found for name in one.candidates))
-    if any(not one.devices for one in found):
+    resolved = [_resolve_part(part, choices, alone or part) for part in parts] or [_unknown(text, text, choices)]
+    notes = "; ".join(part.note for part in resolved if part.note)
+    candidates = tuple(dict.fromkeys(name for part in resolved for name in part.candidates))
+    if any(not part.devices for part in resolved):
         return Resolved(text, (), candidates, notes)
-    return Resolved(text, tuple(pair for one in found for pair in one.devices), candidates, notes)
+    return Resolved(text, tuple(pair for part in resolved for pair in part.devices), candidates, notes)
 
 
 def stated_count(text: str) -> int | None:
@@ -201,16 +203,16 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
         rest = _PLURAL.sub(r"\1", rest)
     memory, cores, query = _size(_MEMORY, rest), _size(_CORES, rest), words(rest)
     # What names a kind alone names no device, though some have that word in their names.
-    found = [] if query <= _KINDS.keys() else _matching(query, choices)
-    if cores is not None and any(_size(_CORES, name) == cores for name in found):
-        found = [name for name in found if _size(_CORES, name) == cores]
-    if not found:
+    names = [] if query <= _KINDS.keys() else _matching(query, choices)
+    if cores is not None and any(_size(_CORES, name) == cores for name in names):
+        names = [name for name in names if _size(_CORES, name) == cores]
+    if not names:
         # `m4 pro 48`: a last number that is no word of a name is one of its memories.
         bare = _BARE_MEMORY.search(rest)
         has_size = bare is not None and _has_memory(rest[: bare.start()], float(bare[1]), choices)
         return _resolve_part(f"{part}gb", choices, label) if has_size else _unknown(label, rest, choices)
-    sized = [name for name in found if memory is None or _same_size(choices[name], memory)]
-    chosen = _fewest_extra_words(query, sized or found)
+    sized = [name for name in names if memory is None or _same_size(choices[name], memory)]
+    chosen = _fewest_extra_words(query, sized or names)
     if not sized and memory is not None:
         if any(not _takes_any_memory(choices[name]) for name in chosen):
             note = f"no {label!r} with {memory:g} GB; there are {', '.join(chosen)}"
@@ -221,7 +223,7 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
     if memory is None and any(_extra_words(name, query) & _VARIANT_WORDS for name in chosen):
         return Resolved(label, (), tuple(chosen), _not_known(label, ", ".join(chosen), choices))
     made = _chosen(label, count, [choices[name] for name in chosen])
-    others = tuple(name for name in found if name not in chosen)
+    others = tuple(name for name in names if name not in chosen)
     if made.devices and not made.note and others and _extra_words(chosen[0], query):
         note = f"{label!r} is taken as {chosen[0]}; others: {', '.join(others[:5])}"
         return replace(made, candidates=others, note=note)
@@ -243,7 +245,7 @@ def _chosen(part: str, count: int, devices: list[Accelerator]) -> Resolved:
     if len(devices) == 1:
         return Resolved(part, ((devices[0], count),))
     usual, why = _most_common(devices, count) if _one_chip(devices) else (None, "")
-    names = tuple(one.name for one in devices)
+    names = tuple(device.name for device in devices)
     if usual is None:
         return Resolved(part, (), names, f"{part!r} could be {', '.join(names)}; name one of them")
     others = tuple(name for name in names if name != usual.name)
@@ -270,11 +272,11 @@ def _saying(query: frozenset[str], choices: Iterable[str]) -> list[str]:
 
 def _matching(query: frozenset[str], choices: Iterable[str]) -> list[str]:
     """Devices that have all words that were said; of noise among these, those with the most of it (`server`)."""
-    if found := _saying(query, choices):
-        return found
-    found = _saying(query - _NOISE, choices)
-    noise = {name: len(words(name) & query & _NOISE) for name in found}
-    return [name for name in found if noise[name] == max(noise.values())]
+    if names := _saying(query, choices):
+        return names
+    names = _saying(query - _NOISE, choices)
+    noise = {name: len(words(name) & query & _NOISE) for name in names}
+    return [name for name in names if noise[name] == max(noise.values())]
 
 
 def _says(own: frozenset[str], word: str) -> bool:
@@ -317,15 +319,15 @@ def _most_common(devices: list[Accelerator], count: int) -> tuple[Accelerator | 
     """The one that is meant where nothing more is said, and why; None where that cannot be known."""
     if count > 1:
         fabric = {"nvlink", "infinity fabric"}
-        joined = [one for one in devices if one.link_kind in fabric and one.node_size >= min(count, 8)]
+        joined = [device for device in devices if device.link_kind in fabric and device.node_size >= min(count, 8)]
         if len(joined) == 1:
             return joined[0], "the form that is joined within a node"
-    gridded = [one for one in devices if one.in_grid]
+    gridded = [device for device in devices if device.in_grid]
     if len(gridded) == 1:
         return gridded[0], "the most common form"
-    cards = [one for one in devices if one.kind == "gpu" and one.extra.get("release_date")]
+    cards = [device for device in devices if device.kind == "gpu" and device.extra.get("release_date")]
     if len(cards) == len(devices):
-        dated = sorted(cards, key=lambda one: one.extra["release_date"])
+        dated = sorted(cards, key=lambda card: card.extra["release_date"])
         if dated[0].extra["release_date"] < dated[1].extra["release_date"]:
             return dated[0], "the first of that name"
     return None, ""
@@ -333,7 +335,7 @@ def _most_common(devices: list[Accelerator], count: int) -> tuple[Accelerator | 
 
 def _one_chip(devices: list[Accelerator]) -> bool:
     """Whether they differ in nothing but form and memory, so that one of them may be meant by the bare name."""
-    return len({_without_forms(words(one.name)) for one in devices}) == 1
+    return len({_without_forms(words(device.name)) for device in devices}) == 1
 
 
 def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolved:

@@ -41,9 +41,11 @@ def not_read(engine: str, model: Architecture) -> str:
     Raises:
         InvalidWorkload: No such engine.
     """
-    known, family = reads(engine, model), model.checkpoint_type or model.model_type
-    if known == "yes":
+    verdict, family = reads(engine, model), model.checkpoint_type or model.model_type
+    if verdict == "yes":
         return ""
-    reason = f"{engine} does not read {family}" if known == "no" else f"no list here says that {engine} reads {family}"
+    reason = (
+        f"{engine} does not read {family}" if verdict == "no" else f"no list here says that {engine} reads {family}"
+    )
     has_code = runs_on(engine) != "transformers" and reads("transformers", model) == "yes"
     return f"{reason}; Transformers has its code" if has_code else reason

@@ -99,8 +99,8 @@ def _distinct(settings: Sequence[Setting]) -> tuple[list[Setting], Whole]:
     ]
     for key in keys:
         places.setdefault(key, len(places))
-    found = dict(zip(keys, settings, strict=True))
-    return [found[key] for key in places], np.array([places[key] for key in keys], dtype=np.int64)
+    by_key = dict(zip(keys, settings, strict=True))
+    return [by_key[key] for key in places], np.array([places[key] for key in keys], dtype=np.int64)
 
 
 def fit(rows: Rows, declared: Effects = EFFECTS, start: Parameters | None = None) -> Parameters:
@@ -115,8 +115,8 @@ def fit(rows: Rows, declared: Effects = EFFECTS, start: Parameters | None = None
     design = _Design.of(rows, declared)
     names = parts_named(declared)
     number, parameters = len(rows.measured_s), len(design.spreads)
-    known = start or {}
-    values = np.array([known.get(owner, {}).get(effect, {}).get(group, 0.0) for owner, effect, group in design.names])
+    initial = start or {}
+    values = np.array([initial.get(owner, {}).get(effect, {}).get(group, 0.0) for owner, effect, group in design.names])
     weights = rows.weights() * 3 / _NOISE**2
     lines = np.arange(number)
     for step in range(_ITERATIONS_MORE if start else _ITERATIONS):
@@ -143,10 +143,10 @@ def fit(rows: Rows, declared: Effects = EFFECTS, start: Parameters | None = None
         normal = (jacobian.T @ jacobian.multiply(trusted[:, None])).toarray() + np.diag(1 / design.spreads**2)
         change = solve(normal, jacobian.T @ (trusted * residual) - values / design.spreads**2, assume_a="pos")
         values = values + (0.6 if step < 3 and not start else 1.0) * np.clip(change, -1, 1)
-    found: Parameters = {}
+    parameters_of_owner: Parameters = {}
     for (owner, effect, group), value in zip(design.names, values, strict=True):
-        found.setdefault(owner, {}).setdefault(effect, {})[group] = float(value)
-    return found
+        parameters_of_owner.setdefault(owner, {}).setdefault(effect, {})[group] = float(value)
+    return parameters_of_owner
 
 
 def parts_named(declared: Effects) -> tuple[str, ...]:
@@ -174,8 +174,8 @@ def factors(parameters: Parameters, setting: Setting, declared: Effects = EFFECT
 def predicted_s(parameters: Parameters, rows: Rows, declared: Effects = EFFECTS) -> Array:
     """Seconds of each row by its effects."""
     first, place = _distinct(rows.settings)
-    known = np.array([factors(parameters, setting, declared) for setting in first])
-    return np.asarray((rows.parts * known[place]).sum(axis=1))
+    factor_rows = np.array([factors(parameters, setting, declared) for setting in first])
+    return np.asarray((rows.parts * factor_rows[place]).sum(axis=1))
 
 
 def folds_of(names: Sequence[str], folds: int = FOLDS, draw: int = 0) -> Whole:

@@ -161,14 +161,14 @@ def engine_of(name: str, accelerator: Accelerator, backend: str = "") -> Engine:
     if folded in ENGINES:
         return ENGINES[folded]
     try:
-        known = known_engine(folded)
+        engine_name = known_engine(folded)
     except InvalidWorkload:  # a file of measurements may say more of an engine than its name
         if _of_words(folded) is None:
             raise
-        known = folded
-    found = _of_words(known) or known
-    if found != "llama.cpp":
-        return ENGINES[found]
+        engine_name = folded
+    engine = _of_words(engine_name) or engine_name
+    if engine != "llama.cpp":
+        return ENGINES[engine]
     if accelerator.kind == "cpu":
         return ENGINES["llama.cpp-cpu"]
     text = f"{folded.removeprefix('llama.cpp')} {backend.casefold()}"

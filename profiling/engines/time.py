@@ -180,9 +180,9 @@ class EngineTimes:
         month = self.median_months.get(f"{engine.name}|{device.name if scope == 'device' else kind}", "")
         for stage in stages:
             of_engine = f"{stage}|{scope}|{engine.name}"
-            found = self.errors.get(f"{of_engine}|{kind}") or self.errors.get(of_engine)
-            if found is not None:
-                return Basis(engine.name, stage, scope, kind, own, of_class, found, month)
+            error = self.errors.get(f"{of_engine}|{kind}") or self.errors.get(of_engine)
+            if error is not None:
+                return Basis(engine.name, stage, scope, kind, own, of_class, error, month)
         of_all = next((self.errors[name] for stage in stages if (name := f"{stage}|class|") in self.errors), None)
         held_out = of_all or Residuals(0, 0, 0, float("nan"), *_WIDEST)
         return Basis(engine.name, stages[0], "all engines", kind, own, of_class, held_out)

@@ -127,10 +127,10 @@ def transfer(kernels: Iterable[Measured], known: Sequence[KernelSurface], source
     errors: dict[tuple[str, str, str], list[Array]] = {}
     for measured in kernels:
         rows = _sample(measured)
-        found = [one for source in sources if (one := _nearest(known, source, measured)) is not None]
-        if not found:
+        candidates = [transfer for source in sources if (transfer := _nearest(known, source, measured)) is not None]
+        if not candidates:
             continue
-        logs = [np.log(predict_s(one.surface, rows)) for one in found]
+        logs = [np.log(predict_s(transfer.surface, rows)) for transfer in candidates]
         predicted = np.exp(np.mean(logs, axis=0))
         key = (measured.device.name, measured.engine, measured.kind.name)
         errors.setdefault(key, []).append(100 * np.abs(predicted / rows.measured_s - 1))
@@ -144,9 +144,9 @@ def transfer(kernels: Iterable[Measured], known: Sequence[KernelSurface], source
 
 def _nearest(known: Sequence[KernelSurface], device: str, measured: Measured) -> KernelSurface | None:
     own = [
-        one for one in known
-        if (one.device, one.engine, one.kind) == (device, measured.engine, measured.kind.name)
+        surface for surface in known
+        if (surface.device, surface.engine, surface.kind) == (device, measured.engine, measured.kind.name)
     ]  # fmt: skip
-    same = [one for one in own if one.variant == measured.variant]
-    alike = [one for one in own if one.format == measured.variant.split("|", maxsplit=1)[0]]
-    return max(same or alike, key=lambda one: one.kernels, default=None)
+    same = [surface for surface in own if surface.variant == measured.variant]
+    alike = [surface for surface in own if surface.format == measured.variant.split("|", maxsplit=1)[0]]
+    return max(same or alike, key=lambda surface: surface.kernels, default=None)

@@ -57,9 +57,9 @@ class MeasuredExperts:
             bits.shape, np.shape(bound), *map(np.shape, sides), *(np.shape(operator.shape[name]) for name in _SHAPE)
         )
         results = [np.array(np.broadcast_to(side, form), dtype=np.float64) for side in sides]
-        known = self.measured(operator)
+        is_measured = self.measured(operator)
         for least, below, fitted in self.options:
-            where = np.broadcast_to((bits >= least) & (bits < below) & known & _near(fitted, operator), form)
+            where = np.broadcast_to((bits >= least) & (bits < below) & is_measured & _near(fitted, operator), form)
             if not where.any():
                 continue
             shape = {name: np.broadcast_to(np.asarray(operator.shape[name], float), form)[where] for name in _SHAPE}
@@ -73,10 +73,10 @@ class MeasuredExperts:
     def measured(self, operator: Operator) -> npt.NDArray[np.bool_]:
         """Where kernels of about such weights were measured; all of those used are of experts with a gate."""
         bits = np.asarray(operator.shape["weight_bits"])
-        known = np.zeros(bits.shape, dtype=bool)
+        is_measured = np.zeros(bits.shape, dtype=bool)
         for least, below, fitted in self.options:
-            known = known | ((bits >= least) & (bits < below) & _near(fitted, operator))
-        return np.asarray(known & (np.asarray(operator.shape["gated"]) == 1))
+            is_measured = is_measured | ((bits >= least) & (bits < below) & _near(fitted, operator))
+        return np.asarray(is_measured & (np.asarray(operator.shape["gated"]) == 1))
 
     def _seconds(self, fitted: KernelSurface, shape: Mapping[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
         kind = KINDS["experts"]
@@ -86,12 +86,12 @@ class MeasuredExperts:
             "num_experts": shape["held"] * shape["parts"], "moe_ep_size": shape["parts"], "moe_tp_size": 1.0,
             "weight_bits": weight_bits, "kernel_source": "", "distribution": ROUTING,
         })  # fmt: skip
-        found = rows.select(
+        seconds = rows.select(
             flops=kind.flops, bytes=kind.bytes, **{f"size_{name}": value for name, value in kind.sizes.items()}
         ).to_numpy()
         peak = self.device.peaks.get(format_) or self.device.peaks["fp16"]
-        memory = found[:, 1] / self.device.bandwidth_bytes_per_s
-        return fitted.surface.seconds(found[:, 0] / peak, memory, np.log2(found[:, 2:]))
+        memory = seconds[:, 1] / self.device.bandwidth_bytes_per_s
+        return fitted.surface.seconds(seconds[:, 0] / peak, memory, np.log2(seconds[:, 2:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +107,16 @@ class MeasuredExchange:
 
         `memory_s` is the time that the link takes; nothing is computed.
         """
-        known, shape = self.measured(operator), operator.shape
+        is_measured, shape = self.measured(operator), operator.shape
         returns = np.asarray(shape["returns"]) > 0
         gather, scatter = (
-            operator.launches * self._seconds(one, shape["message_bytes"], shape["devices"])
-            for one in (self.gather, self.scatter)
+            operator.launches * self._seconds(exchange, shape["message_bytes"], shape["devices"])
+            for exchange in (self.gather, self.scatter)
         )
 
         def side(gather_s: Values, scatter_s: Values, default_s: Values) -> Values:
             measured_s = np.where(returns, scatter_s, gather_s)
-            return cast("Values", np.where(known, np.maximum(measured_s, memory_s), default_s))
+            return cast("Values", np.where(is_measured, np.maximum(measured_s, memory_s), default_s))
 
         return Prediction(
             side(gather, scatter, default.likely_s),
@@ -152,11 +152,11 @@ def _near(fitted: KernelSurface, operator: Operator) -> npt.NDArray[np.bool_]:
     own = [np.log2(np.asarray(operator.shape[name], dtype=np.float64)) for name in _GEOMETRY]
     form = np.broadcast_shapes(*(size.shape for size in own))
     points = np.column_stack([np.broadcast_to(size, form).reshape(-1) for size in own])
-    known = np.log2(np.array(fitted.measured_shapes))
+    measured_logs = np.log2(np.array(fitted.measured_shapes))
     if (points == points[0]).all():  # as nearly always, and a tenth of the time
-        return np.full(form, np.abs(points[0] - known).max(axis=1).min() <= _NEAR)
+        return np.full(form, np.abs(points[0] - measured_logs).max(axis=1).min() <= _NEAR)
     different, place = np.unique(points, axis=0, return_inverse=True)
-    distance = np.abs(different[:, None, :] - known[None, :, :]).max(axis=2).min(axis=1)
+    distance = np.abs(different[:, None, :] - measured_logs[None, :, :]).max(axis=2).min(axis=1)
     return np.asarray((distance <= _NEAR)[place.reshape(-1)].reshape(form))
 
 
@@ -171,35 +171,37 @@ def kernel_models(device: Accelerator) -> dict[str, OperatorModel]:
     Devices that were not measured have those of the measured device of the same chip, at their own peaks.
     """
     surfaces = shipped_surfaces().get(LIKE.get(device.name, device.name), ())
-    found = _models(device, [one for one in surfaces if one.kind == "experts"])
-    timed = {one.variant: one for one in surfaces if one.kind == "collectives" and one.engine == "nccl"}
+    models = _models(device, [surface for surface in surfaces if surface.kind == "experts"])
+    timed = {
+        surface.variant: surface for surface in surfaces if surface.kind == "collectives" and surface.engine == "nccl"
+    }
     if device.link_bytes_per_s and {_GATHER, _SCATTER} <= timed.keys():
-        found[EXCHANGE] = MeasuredExchange(device, timed[_GATHER], timed[_SCATTER])
-    return found
+        models[EXCHANGE] = MeasuredExchange(device, timed[_GATHER], timed[_SCATTER])
+    return models
 
 
 def measured_models(
     calibrations: Mapping[str, Iterable[Calibration]], devices: Mapping[str, Accelerator]
 ) -> dict[str, dict[str, OperatorModel]]:
     """All that predicts operators from measurements, by class, by device: calibrations, and what ships of engines."""
-    found: dict[str, dict[str, OperatorModel]] = {
+    by_engine: dict[str, dict[str, OperatorModel]] = {
         name: dict(operator_models(fitted)) for name, fitted in calibrations.items()
     }
     for name, device in devices.items():
         if kernels := kernel_models(device):
-            found.setdefault(name, {}).update(kernels)
-    return found
+            by_engine.setdefault(name, {}).update(kernels)
+    return by_engine
 
 
 def _models(device: Accelerator, surfaces: Iterable[KernelSurface]) -> dict[str, OperatorModel]:
     best: dict[tuple[str, str], KernelSurface] = {}
-    for one in surfaces:
-        if "nongated" in one.variant:
+    for surface in surfaces:
+        if "nongated" in surface.variant:
             continue
-        key = (one.engine, one.format)
-        if key not in best or one.kernels > best[key].kernels:
-            best[key] = one
-    found: dict[str, OperatorModel] = {}
+        key = (surface.engine, surface.format)
+        if key not in best or surface.kernels > best[key].kernels:
+            best[key] = surface
+    models: dict[str, OperatorModel] = {}
     for engine in sorted({engine for engine, _ in best}):
         for name, formats in _CLASSES.items():
             options = tuple(
@@ -208,5 +210,5 @@ def _models(device: Accelerator, surfaces: Iterable[KernelSurface]) -> dict[str,
                 if (chosen := next((each for each in names if (engine, each) in best), None)) is not None
             )
             if options:
-                found[f"{name}@{engine}"] = MeasuredExperts(device, options)
-    return found
+                models[f"{name}@{engine}"] = MeasuredExperts(device, options)
+    return models

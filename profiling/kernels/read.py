@@ -56,10 +56,10 @@ def systems(folder: Path) -> list[Path]:
     Raises:
         UnreadableKernelTable: It holds none.
     """
-    found = sorted({path.parents[2] for path in folder.glob("*/*/*/*_perf.parquet")})
-    if not found:
+    folders = sorted({path.parents[2] for path in folder.glob("*/*/*/*_perf.parquet")})
+    if not folders:
         raise UnreadableKernelTable(f"{folder} holds no <accelerator>/<engine>/<kind>/<table>_perf.parquet")
-    return found
+    return folders
 
 
 def measured_kernels(system: Path, device: Accelerator, kinds: Sequence[str] = ()) -> Iterator[Measured]:
@@ -110,8 +110,8 @@ def _tables(path: Path, kind: Kind) -> Iterator[pl.DataFrame]:
 
 
 def _bits(formats: pl.Expr, place: int) -> pl.Expr:
-    known = {name: float(row[place]) for name, row in FORMATS.items()}
-    return formats.cast(pl.String).replace_strict(known, default=16.0, return_dtype=pl.Float64)
+    bits_of_format = {name: float(row[place]) for name, row in FORMATS.items()}
+    return formats.cast(pl.String).replace_strict(bits_of_format, default=16.0, return_dtype=pl.Float64)
 
 
 def _variants(tables: list[pl.DataFrame], kind: Kind, device: Accelerator, engine: str) -> Iterator[Measured]:

@@ -28,7 +28,7 @@ def to_json(device: str, surfaces: Iterable[KernelSurface], source: str) -> str:
     """The content of a device's file, one surface per line."""
     head = {"device": device, "source": source, "made_by": COMMAND}
     lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in head.items()]
-    items = ",\n  ".join(json.dumps(_record(one), separators=(",", ":")) for one in surfaces)
+    items = ",\n  ".join(json.dumps(_record(surface), separators=(",", ":")) for surface in surfaces)
     return "{\n" + ",\n".join([*lines, f' "surfaces": [\n  {items}\n ]']) + "\n}\n"
 
 
@@ -43,31 +43,33 @@ def _surface(row: Mapping[str, Any], device: str) -> KernelSurface:
     return KernelSurface(**(dict(row) | made | {"measured_shapes": tuple(map(tuple, row["measured_shapes"]))}))
 
 
-def _record(one: KernelSurface) -> dict[str, Any]:
-    row = {field.name: getattr(one, field.name) for field in fields(one) if field.name not in {"device", "surface"}}
-    return row | {"surface": one.surface.to_dict()}
+def _record(surface: KernelSurface) -> dict[str, Any]:
+    row = {
+        field.name: getattr(surface, field.name) for field in fields(surface) if field.name not in {"device", "surface"}
+    }
+    return row | {"surface": surface.surface.to_dict()}
 
 
 def save(folder: Path, surfaces: Sequence[KernelSurface], transfers: Sequence[Transfer], source: str) -> None:
     """Writes one file per device, and one with the errors on devices left out; kinds not fitted anew stay."""
     folder.mkdir(parents=True, exist_ok=True)
-    for device in sorted({one.device for one in surfaces}):
-        own = [one for one in surfaces if one.device == device]
+    for device in sorted({surface.device for surface in surfaces}):
+        own = [surface for surface in surfaces if surface.device == device]
         path = folder.joinpath(f"{device}.json")
-        kinds = {one.kind for one in own}
+        kinds = {surface.kind for surface in own}
         stored = from_json(path.read_text("utf-8")) if path.exists() else ()
-        whole = [*(one for one in stored if one.kind not in kinds), *own]
+        whole = [*(surface for surface in stored if surface.kind not in kinds), *own]
         path.write_text(to_json(device, sorted(whole, key=_place), source), "utf-8")
-    fitted = {one.kind for one in surfaces}
+    fitted = {surface.kind for surface in surfaces}
     stay = _read_transfers(folder.joinpath(_TRANSFERS))
-    transfers = [*(one for one in stay if one.kind not in fitted), *transfers]
-    rows = [{field.name: getattr(one, field.name) for field in fields(one)} for one in transfers]
+    transfers = [*(transfer for transfer in stay if transfer.kind not in fitted), *transfers]
+    rows = [{field.name: getattr(transfer, field.name) for field in fields(transfer)} for transfer in transfers]
     text = ",\n ".join(json.dumps(row) for row in rows)
     folder.joinpath(_TRANSFERS).write_text(f"[\n {text}\n]\n", "utf-8")
 
 
-def _place(one: KernelSurface) -> tuple[str, str, str]:
-    return one.engine, one.kind, one.variant
+def _place(surface: KernelSurface) -> tuple[str, str, str]:
+    return surface.engine, surface.kind, surface.variant
 
 
 def _read_transfers(path: Path) -> tuple[Transfer, ...]:
@@ -79,8 +81,8 @@ def _read_transfers(path: Path) -> tuple[Transfer, ...]:
 def shipped_surfaces() -> Mapping[str, tuple[KernelSurface, ...]]:
     """The surfaces that ship, by name of the device."""
     files = sorted(path for path in FOLDER.glob("*.json") if path.name != _TRANSFERS)
-    found = [from_json(path.read_text("utf-8")) for path in files]
-    return {surfaces[0].device: surfaces for surfaces in found}
+    surface_sets = [from_json(path.read_text("utf-8")) for path in files]
+    return {surfaces[0].device: surfaces for surfaces in surface_sets}
 
 
 @cache
@@ -119,4 +121,4 @@ def transfer_table(transfers: Iterable[Transfer]) -> pl.DataFrame:
 def _frame(
     items: Iterable[KernelSurface | Transfer], schema: Sequence[str] | Mapping[str, type[pl.DataType]]
 ) -> pl.DataFrame:
-    return pl.DataFrame([{name: getattr(one, name) for name in schema} for one in items], schema=schema)
+    return pl.DataFrame([{name: getattr(item, name) for name in schema} for item in items], schema=schema)

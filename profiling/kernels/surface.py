@@ -103,10 +103,10 @@ def fit_surface(
     def residuals(logs: Array) -> Array:
         return np.log(law(logs).law_s(compute_s, memory_s) / measured_s)
 
-    found = law(
+    parts = law(
         least_squares(residuals, (-0.5, -0.5, -0.3), bounds=((-6, -6, -6), (6, 1, 1)), loss="soft_l1", f_scale=0.1).x
     )
-    time = found.law_s(compute_s, memory_s)
+    time = parts.law_s(compute_s, memory_s)
     features = _features(sizes, time)
     quantiles = _QUANTILES if len(measured_s) >= _FEW_KERNELS else _FEW_QUANTILES
     knots = tuple(tuple(map(_short, np.unique(np.quantile(column, quantiles)))) for column in features.T)
@@ -123,7 +123,7 @@ def fit_surface(
         closeness = 1 / np.maximum(np.abs(left - columns @ coefficients), _LEAST_RESIDUAL)
         weights = np.asarray(closeness / closeness.mean())
     jumps = fit_switches(features, left - _limited(columns @ coefficients)) if switches else None
-    return Surface(found.fixed_s, found.compute_share, found.memory_share, knots, coefficients, jumps)
+    return Surface(parts.fixed_s, parts.compute_share, parts.memory_share, knots, coefficients, jumps)
 
 
 def _limited(left: Array) -> Array:
@@ -143,9 +143,9 @@ def _columns(features: Array, knots: tuple[tuple[float, ...], ...]) -> Array:
         scaled = (np.clip(column, low, high) - low) / width
         hinges.append(np.column_stack([scaled, *(np.maximum(scaled - (knot - low) / width, 0) for knot in own[1:-1])]))
     products = [
-        hinges[one][:, :1] * (hinges[other] if one < other else hinges[other][:, 1:])
-        for one in range(len(hinges))
+        hinges[hinge][:, :1] * (hinges[other] if hinge < other else hinges[other][:, 1:])
+        for hinge in range(len(hinges))
         for other in range(len(hinges))
-        if one != other
+        if hinge != other
     ]
     return np.concatenate([np.ones((len(features), 1)), *hinges, *products], axis=1)

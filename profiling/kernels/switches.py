@@ -147,13 +147,13 @@ class _Tree:
                 self._offer(waiting, child)
 
     def in_order(self) -> list[_Node]:
-        found, waiting = [], [self.root]
+        nodes, waiting = [], [self.root]
         while waiting:
             node = waiting.pop()
-            found.append(node)
+            nodes.append(node)
             if node.children:
                 waiting += reversed(node.children)
-        return found
+        return nodes
 
     def _node(self, rows: Integers) -> _Node:
         return _Node(rows, float(self._pulls[rows].sum() / (self._weights[rows].sum() + RIDGE)))

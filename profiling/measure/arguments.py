@@ -51,119 +51,127 @@ def parser(program: str = "profile") -> argparse.ArgumentParser:  # noqa: PLR091
         text, example = COMMANDS[name]
         return commands.add_parser(name, help=text, description=text, epilog=f"Example: {program} {example}")
 
-    one = add("probe")
-    _device(one)
-    one.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    command = add("probe")
+    _device(command)
+    command.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
-    one = add("calibrate")
-    _device(one)
-    _threads(one)
-    one.add_argument("--out", type=Path, default=Path(bundle.CEILINGS), help="file of rows (default: %(default)s)")
-    one.add_argument("--precisions", default="bfloat16", help="comma-separated (default: %(default)s)")
-    one.add_argument("--seconds", type=float, default=60.0, help="budget (default: %(default)s)")
+    command = add("calibrate")
+    _device(command)
+    _threads(command)
+    command.add_argument("--out", type=Path, default=Path(bundle.CEILINGS), help="file of rows (default: %(default)s)")
+    command.add_argument("--precisions", default="bfloat16", help="comma-separated (default: %(default)s)")
+    command.add_argument("--seconds", type=float, default=60.0, help="budget (default: %(default)s)")
 
-    one = add("plan")
-    one.add_argument("grid", type=Path, help="YAML, JSON or TOML")
-    one.add_argument(
+    command = add("plan")
+    command.add_argument("grid", type=Path, help="YAML, JSON or TOML")
+    command.add_argument(
         "--out", type=Path, default=Path(bundle.PLAN), help="plan to write; shards get numbers (default: %(default)s)"
     )
-    one.add_argument("--ceilings", type=Path, help="rows of calibrate, to predict times")
-    one.add_argument("--shards", type=int, default=1, help="split the points into this many plans")
+    command.add_argument("--ceilings", type=Path, help="rows of calibrate, to predict times")
+    command.add_argument("--shards", type=int, default=1, help="split the points into this many plans")
 
-    one = add("run")
-    one.add_argument("plan", type=Path, help="plan, or a grid")
-    one.add_argument("--out", type=Path, required=True, help=f"folder, its name ending in {bundle.SUFFIX}")
-    _device(one)
-    one.add_argument("--timeout", type=float, default=600.0, help="seconds for one point (default: %(default)s)")
-    one.add_argument("--max-seconds", type=float, help="start no new point after this time")
-    one.add_argument("--seal", action="store_true", help="when the time is up, seal what has been measured")
-    one.add_argument(
+    command = add("run")
+    command.add_argument("plan", type=Path, help="plan, or a grid")
+    command.add_argument("--out", type=Path, required=True, help=f"folder, its name ending in {bundle.SUFFIX}")
+    _device(command)
+    command.add_argument("--timeout", type=float, default=600.0, help="seconds for one point (default: %(default)s)")
+    command.add_argument("--max-seconds", type=float, help="start no new point after this time")
+    command.add_argument("--seal", action="store_true", help="when the time is up, seal what has been measured")
+    command.add_argument(
         "--memory-limit-gib", type=float, help="limit on the address space of a point, which fails beyond it"
     )
-    one.add_argument("--calibrate-seconds", type=float, default=60.0, help="0 for no ceilings (default: %(default)s)")
-    one.add_argument(
+    command.add_argument(
+        "--calibrate-seconds", type=float, default=60.0, help="0 for no ceilings (default: %(default)s)"
+    )
+    command.add_argument(
         "--point-seconds", type=float, default=10.0, help="maximum seconds of a latency pass (default: %(default)s)"
     )
-    one.add_argument("--no-telemetry", action="store_true", help="do not sample the device during the run")
-    one.add_argument("--no-layers", action="store_true", help="skip the pass over modules")
+    command.add_argument("--no-telemetry", action="store_true", help="do not sample the device during the run")
+    command.add_argument("--no-layers", action="store_true", help="skip the pass over modules")
 
-    one = add("verify")
-    one.add_argument("bundle", type=Path)
+    command = add("verify")
+    command.add_argument("bundle", type=Path)
 
-    one = add("export")
-    one.add_argument("bundles", type=Path, nargs="+")
-    one.add_argument("--format", choices=("csv", "jsonl"), default="csv")
-    one.add_argument("--table", choices=("points", "layers", "ceilings", "telemetry"), default="points")
+    command = add("export")
+    command.add_argument("bundles", type=Path, nargs="+")
+    command.add_argument("--format", choices=("csv", "jsonl"), default="csv")
+    command.add_argument("--table", choices=("points", "layers", "ceilings", "telemetry"), default="points")
 
-    one = add("compare")
-    one.add_argument("first", type=Path)
-    one.add_argument("second", type=Path)
-    one.add_argument("--json", action="store_true")
+    command = add("compare")
+    command.add_argument("first", type=Path)
+    command.add_argument("second", type=Path)
+    command.add_argument("--json", action="store_true")
 
-    one = add("import")
-    one.add_argument("tool", choices=("vllm", "aiperf", "optimum"))
-    one.add_argument("file", type=Path)
-    one.add_argument("--out", type=Path, required=True)
+    command = add("import")
+    command.add_argument("tool", choices=("vllm", "aiperf", "optimum"))
+    command.add_argument("file", type=Path)
+    command.add_argument("--out", type=Path, required=True)
 
-    one = add("generate")
-    one.add_argument("checkpoint", type=Path)
-    one.add_argument("--prompt", required=True, help="text, or - to read it from standard input")
-    one.add_argument("--new-tokens", type=int, default=32)
-    one.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="bfloat16")
-    one.add_argument("--out", type=Path, help=f"also write a bundle; a name ending in {bundle.SUFFIX}")
-    _device(one)
-    _threads(one)
+    command = add("generate")
+    command.add_argument("checkpoint", type=Path)
+    command.add_argument("--prompt", required=True, help="text, or - to read it from standard input")
+    command.add_argument("--new-tokens", type=int, default=32)
+    command.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="bfloat16")
+    command.add_argument("--out", type=Path, help=f"also write a bundle; a name ending in {bundle.SUFFIX}")
+    _device(command)
+    _threads(command)
 
-    one = add("quality")
-    one.add_argument(
+    command = add("quality")
+    command.add_argument(
         "checkpoints", type=Path, nargs="+", metavar="CHECKPOINT",
         help="folders or GGUF files; quantised ones are read as stored; the first is the reference",
     )  # fmt: skip
-    one.add_argument("--precisions", default="bfloat16", help="comma-separated; the first is the reference")
-    one.add_argument("--text", type=Path, help="your own text (default: a bundled one in the public domain)")
-    one.add_argument("--questions", type=Path, help="JSON lines of prompt and answer, or -: exact match, BLEU, ROUGE-L")
-    one.add_argument("--new-tokens", type=int, default=32, help="maximum tokens of an answer (default: %(default)s)")
-    one.add_argument("--out", type=Path, help=f"also write a bundle; a name ending in {bundle.SUFFIX}")
-    _device(one)
+    command.add_argument("--precisions", default="bfloat16", help="comma-separated; the first is the reference")
+    command.add_argument("--text", type=Path, help="your own text (default: a bundled one in the public domain)")
+    command.add_argument(
+        "--questions", type=Path, help="JSON lines of prompt and answer, or -: exact match, BLEU, ROUGE-L"
+    )
+    command.add_argument(
+        "--new-tokens", type=int, default=32, help="maximum tokens of an answer (default: %(default)s)"
+    )
+    command.add_argument("--out", type=Path, help=f"also write a bundle; a name ending in {bundle.SUFFIX}")
+    _device(command)
 
-    one = add("endpoint")
-    one.add_argument("url", help="base address, as http://localhost:8000/v1, or - to read it from standard input")
-    one.add_argument("--model", required=True)
-    one.add_argument("--concurrency", default="1", help="comma-separated (default: %(default)s)")
-    one.add_argument("--prompt-lengths", default="128", help="tokens, comma-separated (default: %(default)s)")
-    one.add_argument("--prompt", help="send this once and show the answer, or - to read it from standard input")
-    one.add_argument("--new-tokens", type=int, default=64, help="maximum tokens of an answer (default: %(default)s)")
-    one.add_argument("--requests", type=int, default=16, help="requests per point (default: %(default)s)")
-    one.add_argument("--timeout", type=float, default=120.0, help="seconds for one request (default: %(default)s)")
-    one.add_argument(
+    command = add("endpoint")
+    command.add_argument("url", help="base address, as http://localhost:8000/v1, or - to read it from standard input")
+    command.add_argument("--model", required=True)
+    command.add_argument("--concurrency", default="1", help="comma-separated (default: %(default)s)")
+    command.add_argument("--prompt-lengths", default="128", help="tokens, comma-separated (default: %(default)s)")
+    command.add_argument("--prompt", help="send this once and show the answer, or - to read it from standard input")
+    command.add_argument(
+        "--new-tokens", type=int, default=64, help="maximum tokens of an answer (default: %(default)s)"
+    )
+    command.add_argument("--requests", type=int, default=16, help="requests per point (default: %(default)s)")
+    command.add_argument("--timeout", type=float, default=120.0, help="seconds for one request (default: %(default)s)")
+    command.add_argument(
         "--protocol", choices=PROTOCOLS, default="openai", metavar="NAME",
         help=f"{', '.join(PROTOCOLS)} (default: %(default)s)",
     )  # fmt: skip
-    one.add_argument("--key-variable", help="variable that holds the secret (default: those of the protocol)")
-    one.add_argument("--out", type=Path, help=f"bundle to write; a name ending in {bundle.SUFFIX}")
-    one.add_argument("--json", action="store_true")
+    command.add_argument("--key-variable", help="variable that holds the secret (default: those of the protocol)")
+    command.add_argument("--out", type=Path, help=f"bundle to write; a name ending in {bundle.SUFFIX}")
+    command.add_argument("--json", action="store_true")
 
-    one = add("protocols")
-    one.add_argument("--json", action="store_true")
+    command = add("protocols")
+    command.add_argument("--json", action="store_true")
 
-    one = add("zipapp")
-    one.add_argument("--out", type=Path, default=Path("profiling.pyz"))
+    command = add("zipapp")
+    command.add_argument("--out", type=Path, default=Path("profiling.pyz"))
 
     for name in _INTERNAL:  # processes of a sweep
-        one = commands.add_parser(name)
-        one.add_argument("--out", type=Path)
-        one.add_argument("--result", type=Path)
-        one.add_argument("--uuid")
-        one.add_argument("--precisions", default="")
-        one.add_argument("--seconds", type=float, default=60.0)
-        _device(one)
-        _threads(one)
+        command = commands.add_parser(name)
+        command.add_argument("--out", type=Path)
+        command.add_argument("--result", type=Path)
+        command.add_argument("--uuid")
+        command.add_argument("--precisions", default="")
+        command.add_argument("--seconds", type=float, default=60.0)
+        _device(command)
+        _threads(command)
     return top
 
 
-def _device(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--device", help="cpu, cuda or cuda:1 (default: cuda where torch sees it)")
+def _device(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", help="cpu, cuda or cuda:1 (default: cuda where torch sees it)")
 
 
-def _threads(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--threads", type=int, help="threads of the processor")
+def _threads(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--threads", type=int, help="threads of the processor")

@@ -268,7 +268,7 @@ def contents_of(folder: Path) -> dict[str, bytes]:
     """
     if not folder.is_dir():
         raise UnusableBundle(f"{folder} is not a folder")
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     total = 0
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
@@ -277,8 +277,8 @@ def contents_of(folder: Path) -> dict[str, bytes]:
             total += path.stat().st_size
             if total > LARGEST_BYTES:
                 raise UnusableBundle(f"{folder.name} has more than {LARGEST_BYTES >> 20} MiB")
-            found[path.relative_to(folder).as_posix()] = path.read_bytes()
-    return found
+            contents[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return contents
 
 
 def verify(folder: Path) -> Bundle:

@@ -148,13 +148,12 @@ def _report(line: str) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    found = bundle.verify(options.bundle)
+    content = bundle.verify(options.bundle)
     counts: dict[str, int] = {}
-    for point in found.final_points():
+    for point in content.final_points():
         counts[point["status"]] = counts.get(point["status"], 0) + 1
-    _print(
-        f"{options.bundle} is complete: run {found.run_id}, environment {found.environment_id}, {json.dumps(counts)}"
-    )
+    run = f"run {content.run_id}, environment {content.environment_id}"
+    _print(f"{options.bundle} is complete: {run}, {json.dumps(counts)}")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -295,12 +294,12 @@ def _of_variable(name: str | None) -> str | None:
 
 def _numbers(text: str, option: str) -> tuple[int, ...]:
     try:
-        found = tuple(int(word) for word in text.split(","))
+        numbers = tuple(int(word) for word in text.split(","))
     except ValueError as error:
         raise ProfilingError(f"{option} {text}: expected whole numbers with commas, as 1,4,16") from error
-    if min(found) < 1:
+    if min(numbers) < 1:
         raise ProfilingError(f"{option} {text}: expected positive numbers")
-    return found
+    return numbers
 
 
 def _zipapp(options: argparse.Namespace) -> None:

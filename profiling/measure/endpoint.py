@@ -300,8 +300,8 @@ def _secret(load: Load, protocol: Protocol) -> tuple[Key | None, str]:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         return Key("Authorization: Basic", ""), base64.b64encode(pair.encode()).decode()
     for key in protocol.keys:
-        if found := os.environ.get(key.variable):
-            return key, found
+        if secret := os.environ.get(key.variable):
+            return key, secret
     if protocol.key_needed:
         names = " or ".join(key.variable for key in protocol.keys)
         raise BadEndpoint(f"{load.protocol} lets nobody in without a secret; set {names}")

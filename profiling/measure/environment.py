@@ -154,7 +154,7 @@ def probe(device: str | None = None) -> list[dict[str, Any]]:
 
     device = device or default_device()
     machine = environment(device)
-    found = [
+    parts = [
         _row("device", machine["accelerator"] or machine["processor"]),
         _row("wall clock", f"{time.get_clock_info('monotonic').resolution:g} s"),
         _row("processor time next to wall time", "all threads"),
@@ -173,15 +173,15 @@ def probe(device: str | None = None) -> list[dict[str, Any]]:
         _row("attention kernels", ", ".join(attention_kernels(device))),
         _row("transformers adapter", _version("transformers"), "transformers is not installed"),
     ]
-    return found + _probe_nvml(device if device.startswith("cuda") else None)
+    return parts + _probe_nvml(device if device.startswith("cuda") else None)
 
 
 def _processor_energy() -> dict[str, Any]:
     """With the name of the counter: what it counts is the packages alone."""
     counter = processor_energy()
-    found = counter.energy_j()
+    energy_j = counter.energy_j()
     named = f"processor packages' energy ({counter.method}), J"
-    return _reading(named, found if found.value is not None else Reading(None, why_no_energy()))
+    return _reading(named, energy_j if energy_j.value is not None else Reading(None, why_no_energy()))
 
 
 def _row(what: str, value: Any, why: str | None = None) -> dict[str, Any]:

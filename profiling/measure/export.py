@@ -18,13 +18,13 @@ def write_table(bundles: Sequence[Bundle], table: str, form: str, out: TextIO) -
     Lists of raw values are JSON text in a CSV cell.
     """
     rows: list[dict[str, Any]] = []
-    for one in bundles:
-        found = {
-            "points": one.final_points(), "layers": one.final_layers(), "ceilings": list(one.ceilings),
-            "telemetry": list(one.telemetry),
+    for bundle in bundles:
+        tables = {
+            "points": bundle.final_points(), "layers": bundle.final_layers(), "ceilings": list(bundle.ceilings),
+            "telemetry": list(bundle.telemetry),
         }[table]  # fmt: skip
-        named = {"run_id": one.run_id, "environment_id": one.environment_id}
-        rows += [{**named, **row} for row in found]
+        named = {"run_id": bundle.run_id, "environment_id": bundle.environment_id}
+        rows += [{**named, **row} for row in tables]
     if form == "jsonl":
         out.writelines(json.dumps(row, allow_nan=False) + "\n" for row in rows)
         return

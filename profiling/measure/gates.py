@@ -24,28 +24,28 @@ THROTTLE_MASK = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
 
 def flags_of(point: Mapping[str, Any]) -> list[str]:
     """Flags of a measured point, from its own record; a quantity that is unknown raises none."""
-    found = []
+    flags = []
     waiting, steal = point.get("waiting_share"), point.get("steal_share")
     if max(waiting or 0.0, steal or 0.0) > WAITING_LIMIT:
-        found.append(CONTENDED)
+        flags.append(CONTENDED)
     if (point.get("throttle_mask") or 0) & THROTTLE_MASK:
-        found.append(THROTTLED)
+        flags.append(THROTTLED)
     spread, converged = point.get("latency_relative_iqr"), point.get("latency_converged")
     if (spread is not None and spread > SPREAD_LIMIT) or converged is False:
-        found.append(UNSTABLE)
+        flags.append(UNSTABLE)
     window = point.get("energy_window_s")
     if point.get("energy_j") is not None and (window is None or window < ENERGY_WINDOW_S):
-        found.append(SHORT_ENERGY_WINDOW)
+        flags.append(SHORT_ENERGY_WINDOW)
     if (point.get("fraction_of_ceiling") or 0.0) > ROOF_MARGIN:
-        found.append(ABOVE_ROOF)
+        flags.append(ABOVE_ROOF)
     gap = point.get("layer_sum_ratio")
     if gap is not None and abs(gap - 1.0) > LAYER_SUM_MARGIN:
-        found.append(LAYER_SUM_GAP)
+        flags.append(LAYER_SUM_GAP)
     if point.get("is_emulated"):
-        found.append(EMULATED)
+        flags.append(EMULATED)
     if point.get("clock_went_backwards"):
-        found.append(CLOCK_BACKWARDS)
-    return found
+        flags.append(CLOCK_BACKWARDS)
+    return flags
 
 
 def scheduling() -> tuple[int, int] | None:

@@ -67,7 +67,7 @@ def _vllm(text: str) -> tuple[list[Row], Row]:
         }  # fmt: skip
     if result.get("ttfts"):
         measured |= spread("ttft", [float(value) for value in result["ttfts"]])
-        measured |= spread("inter_token", [float(value) for one in result.get("itls", []) for value in one])
+        measured |= spread("inter_token", [float(value) for intervals in result.get("itls", []) for value in intervals])
     what = {
         "model": str(result["model_id"]),
         "backend": f"vllm bench ({result.get('backend') or result.get('endpoint_type')})",
@@ -105,7 +105,7 @@ def _aiperf(text: str) -> tuple[list[Row], Row]:
 
     measured: Row = {
         "requests": int(whole["request_count"]["avg"]),
-        "errors": sum(int(one["count"]) for one in whole.get("error_summary") or []),
+        "errors": sum(int(error["count"]) for error in whole.get("error_summary") or []),
         "took_s": statistic("benchmark_duration", "avg"),
         "requests_per_s": statistic("request_throughput", "avg"),
         "tokens_per_s": statistic("output_token_throughput", "avg"),
@@ -129,7 +129,7 @@ def _aiperf_records(records: list[Mapping[str, Any]]) -> tuple[list[Row], Row]:
     took_s = (max(ends) - min(starts)) / 1e9
 
     def values(name: str) -> list[float]:
-        return [float(one[name]["value"]) * _factor(one[name]["unit"]) for one in good if name in one]
+        return [float(record[name]["value"]) * _factor(record[name]["unit"]) for record in good if name in record]
 
     prompts = values("input_sequence_length")
     tokens = sum(values("output_sequence_length"))

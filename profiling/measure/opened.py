@@ -43,10 +43,10 @@ def opened(tensors: Iterable[tuple[str, Read]], stated: Mapping[str, Any]) -> It
     """
     modules: dict[str, dict[str, Read]] = defaultdict(dict)
     for name, read in tensors:
-        found = _NAME.match(name)
-        if found is None:
+        match = _NAME.match(name)
+        if match is None:
             raise InvalidConfig(f"{name!r} is no name of a tensor")
-        modules[f"{found['module']}." if found["module"] else ""][found["part"]] = read
+        modules[f"{match['module']}." if match["module"] else ""][match["part"]] = read
     for module, parts in modules.items():
         for part, tensor in _opened_module(module, parts, stated):
             if not tensor.is_floating_point() or tensor.dtype.itemsize == 1:
@@ -110,8 +110,8 @@ def _spread(scales: Tensor, shape: torch.Size, block: tuple[int, int] | None = N
 def _block(stated: Mapping[str, Any]) -> tuple[int, int] | None:
     groups = stated.get("config_groups")
     weights = [group.get("weights") or {} for group in groups.values()] if isinstance(groups, Mapping) else []
-    found = [stated.get("weight_block_size"), *(each.get("block_structure") for each in weights)]
-    return next(((int(each[0]), int(each[1])) for each in found if isinstance(each, list) and len(each) == 2), None)
+    blocks = [stated.get("weight_block_size"), *(each.get("block_structure") for each in weights)]
+    return next(((int(each[0]), int(each[1])) for each in blocks if isinstance(each, list) and len(each) == 2), None)
 
 
 def _gptq_or_awq(parts: Mapping[str, Tensor], stated: Mapping[str, Any]) -> Tensor:

@@ -107,11 +107,11 @@ def config_of(model: str) -> dict[str, Any]:
     file = next(filter(_is_file, (path / "config.json", path)), None)
     if file is not None:
         return json_object(text_of(file), str(file), InvalidPlan)
-    known = catalogue()
-    matches = [name for name in known if model.casefold() in {name.casefold(), name.split("/")[-1].casefold()}]
+    models = catalogue()
+    matches = [name for name in models if model.casefold() in {name.casefold(), name.split("/")[-1].casefold()}]
     if len(matches) == 1:
-        return known[matches[0]].config()
-    near = ", ".join(matches) or nearest(model, known)
+        return models[matches[0]].config()
+    near = ", ".join(matches) or nearest(model, models)
     raise InvalidPlan(f"model {model!r} is neither a path nor in the catalogue{f'; nearest: {near}' if near else ''}")
 
 
@@ -238,7 +238,7 @@ def _predicted(
     point: Mapping[str, Any], config: Mapping[str, Any], ceilings: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = dict(memory_of(point, config))
+        prediction: dict[str, Any] = dict(memory_of(point, config))
     except ProfilingError as error:
         return {
             "predicted_peak_bytes": None,
@@ -247,12 +247,13 @@ def _predicted(
             "predicted_s_why": str(error),
         }
     if not ceilings:
-        return found | {"predicted_s": None, "predicted_s_why": "no ceilings were given; measure them with calibrate"}
+        reason = "no ceilings were given; measure them with calibrate"
+        return prediction | {"predicted_s": None, "predicted_s_why": reason}
     try:
         times = predict(point, config, Ceilings(tuple(ceilings), str(point["precision"])))
     except ProfilingError as error:
-        return found | {"predicted_s": None, "predicted_s_why": str(error)}
-    return found | {"predicted_s": times["uncorrected_s"], "bound_s": times["bound_s"]}
+        return prediction | {"predicted_s": None, "predicted_s_why": str(error)}
+    return prediction | {"predicted_s": times["uncorrected_s"], "bound_s": times["bound_s"]}
 
 
 def shards(plan: Mapping[str, Any], count: int) -> list[dict[str, Any]]:

@@ -104,24 +104,24 @@ def _latency(subject: Any, step: Any, settings: Mapping[str, Any]) -> dict[str, 
     subject.synchronise()
     scheduled, steal, wall_clock = gates.scheduling(), gates.stolen(), time.time()
     start_ns = time.monotonic_ns()
-    found = timing.repeat(
+    repeats = timing.repeat(
         step, subject.clock, float(settings.get("budget_s", timing.BUDGET_S)),
         float(settings.get("minimum_s", timing.MINIMUM_S)),
     )  # fmt: skip
     end_ns = time.monotonic_ns()
     waiting = gates.share_between(scheduled, gates.scheduling(), of_sum=True)
     stolen = gates.share_between(steal, gates.stolen(), of_sum=False)
-    values = found.seconds
+    values = repeats.seconds
     low, high = timing.median_interval(values)
     quartiles = timing.quantile(values, 0.75) - timing.quantile(values, 0.25)
-    used = [value for value in found.processor_seconds if value is not None]
+    used = [value for value in repeats.processor_seconds if value is not None]
     row: dict[str, Any] = {
         "start_ns": start_ns, "end_ns": end_ns,
         "clock_went_backwards": time.time() < wall_clock,
         "latency_s": statistics.median(values), "latency_low_s": low, "latency_high_s": high,
         "latency_p10_s": timing.quantile(values, 0.1), "latency_p90_s": timing.quantile(values, 0.9),
         "latency_p99_s": timing.quantile(values, 0.99), "latency_relative_iqr": quartiles / statistics.median(values),
-        "latency_converged": found.converged, "repeats": len(values), "latency_values_s": values,
+        "latency_converged": repeats.converged, "repeats": len(values), "latency_values_s": values,
         "processor_s": statistics.median(used) if used else None, "processor_values_s": used,
         "waiting_share": waiting, "steal_share": stolen,
     }  # fmt: skip

@@ -57,11 +57,11 @@ def work_of(point: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, An
     """`flops` and bytes by class of a step; null with the reason where they cannot be counted."""
     names = ("flops", "weight_read_bytes", "kv_moved_bytes", "activation_moved_bytes")
     try:
-        found = operators_of(point, from_config(config, str(point["model"])))
+        operators = operators_of(point, from_config(config, str(point["model"])))
     except ProfilingError as error:
         return dict.fromkeys(names) | {"flops_why": str(error)}
     totals = dict.fromkeys(names, 0.0)
-    for operator in found:
+    for operator in operators:
         parts = (
             operator.flops, operator.weight_bytes, operator.kv_read_bytes + operator.kv_write_bytes,
             operator.activation_read_bytes + operator.activation_write_bytes,
@@ -135,10 +135,10 @@ class Ceilings:
         Raises:
             CannotPredict: There are none.
         """
-        found = self.of(kind)
-        if not found:
+        ceiling = self.of(kind)
+        if not ceiling:
             raise CannotPredict(f"the ceilings hold no {kind} in {self.precision}; measure them with calibrate")
-        return found
+        return ceiling
 
     def flops_per_s(self) -> float:
         """The fastest product."""
@@ -157,11 +157,11 @@ class Ceilings:
         return work * _interpolated(per_weight, m) * max(1.0, m / largest)
 
     def _products(self) -> dict[float, list[tuple[float, float]]]:
-        found: dict[float, dict[float, list[float]]] = {}
+        rates: dict[float, dict[float, list[float]]] = {}
         for row in self.needed("gemm"):
             size = float(row["n"] * row["k"])
-            found.setdefault(float(row["m"]), {}).setdefault(size, []).append(row[self.clock] / size)
-        return {m: [(size, sum(v) / len(v)) for size, v in sorted(sizes.items())] for m, sizes in found.items()}
+            rates.setdefault(float(row["m"]), {}).setdefault(size, []).append(row[self.clock] / size)
+        return {m: [(size, sum(v) / len(v)) for size, v in sorted(sizes.items())] for m, sizes in rates.items()}
 
     def attention_s(self, stage: str, pairs: float, width: float, context: float) -> float:
         """Attention of that many query-key pairs (heads counted) of that width, at a length."""
@@ -188,10 +188,10 @@ class Ceilings:
 
 
 def _means(pairs: Any) -> list[tuple[float, float]]:
-    found: dict[float, list[float]] = {}
+    values_at: dict[float, list[float]] = {}
     for at, value in pairs:
-        found.setdefault(at, []).append(value)
-    return [(at, sum(values) / len(values)) for at, values in sorted(found.items())]
+        values_at.setdefault(at, []).append(value)
+    return [(at, sum(values) / len(values)) for at, values in sorted(values_at.items())]
 
 
 def predict(point: Mapping[str, Any], config: Mapping[str, Any], ceilings: Ceilings) -> dict[str, float]:

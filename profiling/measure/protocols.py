@@ -88,16 +88,17 @@ class Protocol:
 def described() -> list[dict[str, str]]:
     """A row per protocol in words, as commands and documentation show it."""
     rows = []
-    for name, one in PROTOCOLS.items():
+    for name, protocol in PROTOCOLS.items():
         ways = [
             f"signed with {key.variable} and AWS_SECRET_ACCESS_KEY" if key.header == AWS
             else f"{key.variable} as {key.header.rstrip(':')}"
-            for key in one.keys
+            for key in protocol.keys
         ]  # fmt: skip
         rows.append({
-            "protocol": name, "servers": one.serves, "address": one.address, "asked at": one.path,
-            "secret": "; ".join(ways) + ("" if one.key_needed or not ways else "; may be missing"),
-            "measured": one.measures, "tokens": one.counts, "not measured": one.lacks, "reference": one.reference,
+            "protocol": name, "servers": protocol.serves, "address": protocol.address, "asked at": protocol.path,
+            "secret": "; ".join(ways) + ("" if protocol.key_needed or not ways else "; may be missing"),
+            "measured": protocol.measures, "tokens": protocol.counts, "not measured": protocol.lacks,
+            "reference": protocol.reference,
         })  # fmt: skip
     return rows
 
@@ -167,8 +168,8 @@ def _of_tgi(event: Event) -> Piece:
 
 
 def _of_vertex(event: Event) -> Piece:
-    found = event.get("predictions")
-    first = found[0] if isinstance(found, list) and found else found
+    predictions = event.get("predictions")
+    first = predictions[0] if isinstance(predictions, list) and predictions else predictions
     return (
         _of_openai(first) if isinstance(first, Mapping) else Piece(bool(first), error=_error(event), text=_text(first))
     )

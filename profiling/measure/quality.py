@@ -122,12 +122,12 @@ def _write(out: Path, rows: Sequence[Mapping[str, Any]], device: str) -> None:
 def _questions(text: str) -> list[tuple[str, str]]:
     try:
         lines = [json.loads(line) for line in text.splitlines() if line.strip()]
-        found = [(str(line["prompt"]), str(line["answer"])) for line in lines]
+        questions = [(str(line["prompt"]), str(line["answer"])) for line in lines]
     except (ValueError, KeyError, TypeError) as error:
         raise CannotGenerate(f"questions are JSON lines with prompt and answer: {error}") from error
-    if not found:
+    if not questions:
         raise CannotGenerate("there is no question among the questions")
-    return found
+    return questions
 
 
 def _stored_format(checkpoint: Path) -> str | None:

@@ -108,7 +108,7 @@ def _messages(reply: Reply) -> Iterator[tuple[str, bytes]]:
 
 def _headers(data: bytes) -> dict[str, str]:
     """Those headers of a message that are strings."""
-    found, at = {}, 0
+    headers, at = {}, 0
     try:
         while at < len(data):
             name = data[at + 1 : at + 1 + data[at]].decode()
@@ -120,8 +120,8 @@ def _headers(data: bytes) -> dict[str, str]:
                 continue
             size = int.from_bytes(data[at : at + 2], "big")
             if kind == 7:
-                found[name] = data[at + 2 : at + 2 + size].decode()
+                headers[name] = data[at + 2 : at + 2 + size].decode()
             at += 2 + size
     except IndexError as error:
         raise TornFrame("a message of the event stream has headers that end in their middle") from error
-    return found
+    return headers

@@ -185,11 +185,11 @@ def _start_telemetry(folder: Path, environment: Mapping[str, Any]) -> subprocess
 
 
 def _points(plan: Mapping[str, Any], folder: Path, options: Options, device: str, report: Report) -> dict[str, int]:
-    known = bundle.read_rows(folder / bundle.POINTS)
+    points = bundle.read_rows(folder / bundle.POINTS)
     attempts: dict[str, int] = {}
-    for row in known:
+    for row in points:
         attempts[str(row["point_id"])] = int(row["attempt"])
-    last = {str(row["point_id"]): row for row in known}
+    last = {str(row["point_id"]): row for row in points}
     ceilings = bundle.read_rows(folder / bundle.CEILINGS)
     out_of_memory = [row for row in last.values() if row["status"] in {OOM_DEVICE, OOM_HOST}]
     counts: dict[str, int] = {}
@@ -242,12 +242,12 @@ def _measured(
     started_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     started = time.monotonic()
     log = folder / "logs" / f"{point['point_id']}.{attempt}.log"
-    found = _child(request, result, log, options.timeout_s)
+    outcome = _child(request, result, log, options.timeout_s)
     result.unlink(missing_ok=True)
     if not log.stat().st_size:
         log.unlink()
     elapsed = time.monotonic() - started
-    return {**point, "attempt": attempt, "started_at": started_at, "took_s": elapsed, **found}
+    return {**point, "attempt": attempt, "started_at": started_at, "took_s": elapsed, **outcome}
 
 
 def _child(request: Mapping[str, Any], result: Path, log: Path, timeout_s: float) -> dict[str, Any]:
@@ -270,8 +270,8 @@ def _child(request: Mapping[str, Any], result: Path, log: Path, timeout_s: float
             _end(child)
             raise
     if result.exists():
-        found: dict[str, Any] = json.loads(result.read_text("utf-8"))
-        return found
+        outcome: dict[str, Any] = json.loads(result.read_text("utf-8"))
+        return outcome
     return _ended(child.returncode, kills, log)
 
 

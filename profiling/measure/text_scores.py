@@ -24,9 +24,9 @@ def bleu(answers: Sequence[str], wanted: Sequence[str]) -> float:
     for answer, target in zip(map(_words, answers), map(_words, wanted), strict=True):
         length, reference = length + len(answer), reference + len(target)
         for place in range(_LONGEST):
-            found, there = _grams(answer, place + 1), _grams(target, place + 1)
-            made[place] += sum(found.values())
-            matched[place] += sum((found & there).values())  # clipped counts
+            here, there = _grams(answer, place + 1), _grams(target, place + 1)
+            made[place] += sum(here.values())
+            matched[place] += sum((here & there).values())  # clipped counts
     if not all(matched):
         return 0.0
     brevity = min(0.0, 1.0 - reference / length)

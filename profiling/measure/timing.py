@@ -108,18 +108,18 @@ def repeat(
 
     Chunks grow with what is still needed, so that a device is not idle between the repeats of one chunk.
     """
-    found = Repeats()
+    repeats = Repeats()
     started = time.perf_counter()
     chunk = 1
     while True:
         wall, used = clock.run(step, chunk)
-        found.seconds += wall
-        found.processor_seconds += used
+        repeats.seconds += wall
+        repeats.processor_seconds += used
         elapsed = time.perf_counter() - started
-        enough = len(found.seconds) >= MINIMUM_REPEATS and elapsed >= minimum_s
-        if (enough and found.converged) or elapsed >= budget_s:
-            return found
-        typical = max(statistics.median(found.seconds), 1e-7)
+        enough = len(repeats.seconds) >= MINIMUM_REPEATS and elapsed >= minimum_s
+        if (enough and repeats.converged) or elapsed >= budget_s:
+            return repeats
+        typical = max(statistics.median(repeats.seconds), 1e-7)
         remaining = max(1, int((budget_s - elapsed) / typical))
-        wanted = max(MINIMUM_REPEATS - len(found.seconds), int(minimum_s / 4 / typical), 1)
+        wanted = max(MINIMUM_REPEATS - len(repeats.seconds), int(minimum_s / 4 / typical), 1)
         chunk = min(remaining, wanted, 4096)

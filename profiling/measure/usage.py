@@ -82,8 +82,8 @@ class Usage:
 
     def _read(self) -> Reading:
         if self._gpu is not None:
-            found: Reading = self._gpu.energy_j()
-            return found
+            reading: Reading = self._gpu.energy_j()
+            return reading
         return Reading(None, self._why) if self._on_device else self._counter.energy_j()
 
     def _sample(self) -> None:

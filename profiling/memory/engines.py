@@ -209,10 +209,10 @@ def borrowed(name: str) -> tuple[str, ...]:
     Raises:
         InvalidWorkload: No such engine.
     """
-    found, program = known_engine(name), _program(name)
+    engine, program = known_engine(name), _program(name)
     built = program and program["relation"] != "spelling"
-    notes = (f"{name} {program['relation']} {found}: its figures are those of {found}.",) if program and built else ()
-    return (*notes, f"{_UNMEASURED[found]} instead.") if found in _UNMEASURED else notes
+    notes = (f"{name} {program['relation']} {engine}: its figures are those of {engine}.",) if program and built else ()
+    return (*notes, f"{_UNMEASURED[engine]} instead.") if engine in _UNMEASURED else notes
 
 
 def engine_profile(name: str | EngineProfile) -> EngineProfile:
@@ -251,20 +251,20 @@ def known_engine(name: str) -> str:
         InvalidWorkload: No such engine; the message names those there are.
     """
     spelling = re.sub(r"[ =@]+", "-", name.strip().casefold())
-    known = [*PROFILES, *ALIASES]
+    names = [*PROFILES, *ALIASES]
     if (version := re.fullmatch(r"vllm-v?0\.(\d+)(?:\..*)?", spelling)) and int(version[1]) < _FIRST_OF_V1:
         return "vllm-v0"
     program = _program(name)
     if program and program["relation"] == "nearest":
         raise InvalidWorkload(f"{name} is an engine of its own, not predicted here; nearest: {program['engine']}")
-    bare = {_bare(each): each for each in known}
-    found = spelling if spelling in known else program["engine"] if program else None
-    found = found or next((each for each in known if spelling.startswith(f"{each}-")), None)
-    found = found or bare.get(_bare(spelling)) or bare.get(_bare(spelling.partition("-")[0]))
-    if found is None:
-        near = nearest(name, known, 1)
-        raise InvalidWorkload(f"no engine {name!r}{f'; nearest: {near}' if near else ''}; known: {', '.join(known)}")
-    return found
+    bare = {_bare(each): each for each in names}
+    engine = spelling if spelling in names else program["engine"] if program else None
+    engine = engine or next((each for each in names if spelling.startswith(f"{each}-")), None)
+    engine = engine or bare.get(_bare(spelling)) or bare.get(_bare(spelling.partition("-")[0]))
+    if engine is None:
+        near = nearest(name, names, 1)
+        raise InvalidWorkload(f"no engine {name!r}{f'; nearest: {near}' if near else ''}; known: {', '.join(names)}")
+    return engine
 
 
 def runs_on(name: str) -> str:
@@ -273,8 +273,8 @@ def runs_on(name: str) -> str:
     Raises:
         InvalidWorkload: No such engine.
     """
-    found = known_engine(name)
-    return ALIASES.get(found, found)
+    engine = known_engine(name)
+    return ALIASES.get(engine, engine)
 
 
 _OLDEST: Mapping[str, float] = {"vllm-v1": 7.0, "vllm-v0": 7.0, "sglang": 7.5}
@@ -286,8 +286,8 @@ later ask for 7.5), SGLang's model runner ("only supports sm75 and above")."""
 def compute_capability(name: str) -> float | None:
     """Compute capability of an older NVIDIA card (reference/compute_capability.csv); None: 8.0 or more, or no card."""
     rows = reference_rows("compute_capability.csv")
-    found = next((row for row in rows if re.match(rf"(?:{row['pattern']})(?![a-z0-9])", name.casefold())), None)
-    return float(found["capability"]) if found else None
+    capability = next((row for row in rows if re.match(rf"(?:{row['pattern']})(?![a-z0-9])", name.casefold())), None)
+    return float(capability["capability"]) if capability else None
 
 
 def too_old(engine: str, device: Accelerator) -> str:

@@ -128,20 +128,20 @@ def activation_peak_bytes(model: Architecture, workload: Workload) -> Values:
 @fact_of
 def _decode_peak(model: Architecture, split: Parallelism, draft: int, all_logits: bool) -> float:
     """Numbers alive at once per sequence in a decode step."""
-    one = Workload(
+    single = Workload(
         stage="decode", context=1.0 + draft, precision=Precision(activation_bits=8), parallelism=split, draft=draft,
         all_logits=all_logits,
     )  # fmt: skip
-    return float(activation_peak_of(operators(model, one, check=False), model, one.precision))
+    return float(activation_peak_of(operators(model, single, check=False), model, single.precision))
 
 
-def activation_peak_of(found: Sequence[Operator], model: Architecture, precision: Precision) -> Values:
+def activation_peak_of(steps: Sequence[Operator], model: Architecture, precision: Precision) -> Values:
     """`activation_peak_bytes` from operators that are at hand."""
     peak: Values = 0.0
-    for op in found:
+    for op in steps:
         alive = (op.activation_read_bytes + op.activation_write_bytes) / op.launches
         peak = np.maximum(peak, alive)
-    widest = max(found, key=lambda op: float(np.max(op.shape.get("m", 0.0))))
+    widest = max(steps, key=lambda op: float(np.max(op.shape.get("m", 0.0))))
     rows = widest.shape.get("m", 0.0)
     return cast("Values", peak + rows * model.hidden_size * np.divide(precision.activation_bits, 8))
 

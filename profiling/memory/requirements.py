@@ -74,9 +74,9 @@ def requirements(
         precision=stacked_precision(precisions),
     )
     workload.check(model)
-    one = replace(workload, batch=1.0)
+    one_sequence = replace(workload, batch=1.0)
     tensor, pipeline, largest = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-    whole, single = _Peaks(model, workload), _Peaks(model, one)
+    whole, single = _Peaks(model, workload), _Peaks(model, one_sequence)
     extreme = replace(workload, batch=max(batches), context=max(contexts))
     ceiling = max(np.max(most_activations(model, replace(extreme, precision=each))) for each in precisions)
     for split in possible_splits(model, profile):
@@ -88,7 +88,7 @@ def requirements(
         cache = kv_cache_bytes(model, replace(workload, parallelism=split), profile)
         fits = (weights + cache.high + np.maximum(most, peak) + other[1] <= budget) & (tensor == 0)
         if fits.any():
-            cache_of_one = kv_cache_bytes(model, replace(one, parallelism=split), profile).high
+            cache_of_one = kv_cache_bytes(model, replace(one_sequence, parallelism=split), profile).high
             room = budget - weights - other[1]
             by_cache = _sequences(room - most, cache_of_one)
             # Activations matter only where a batch outgrows the engine's own share; unsplit ones are the largest.
@@ -126,8 +126,8 @@ class _Peaks:
         """Bytes on one device."""
         if tensor not in self._known:
             split = replace(self._workload, parallelism=Parallelism(tensor))
-            found = operators(self._model, split, check=False)
-            self._known[tensor] = np.asarray(activation_peak_of(found, self._model, split.precision))
+            steps = operators(self._model, split, check=False)
+            self._known[tensor] = np.asarray(activation_peak_of(steps, self._model, split.precision))
         return self._known[tensor]
 
 

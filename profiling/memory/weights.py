@@ -128,14 +128,14 @@ def _padding_of(
     model: Architecture, split: Parallelism, padding: tuple[tuple[Group, int], ...]
 ) -> tuple[tuple[Group, float], ...]:
     """Numbers by which filled matrices of a group exceed their own on one device, where any are filled."""
-    multiples, found = dict(padding), defaultdict[Group, float](float)
+    multiples, padding_elements = dict(padding), defaultdict[Group, float](float)
     for stack in model.stacks if multiples else ():
         for layer in stack.layers:
             for step in layer.steps:
                 if isinstance(step, Linear | Experts) and (group := group_of(step)) in multiples:
                     times = layer.count * stage_share(stack, split)
-                    found[group] += times * _filled_numbers(step, multiples[group], split)
-    return tuple(found.items())
+                    padding_elements[group] += times * _filled_numbers(step, multiples[group], split)
+    return tuple(padding_elements.items())
 
 
 def _filled_numbers(step: Linear | Experts, multiple: int, parallelism: Parallelism) -> float:

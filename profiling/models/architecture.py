@@ -280,8 +280,8 @@ def fact_of(function: Callable[Concatenate[Architecture, _P], _R]) -> Callable[C
             if len(facts) >= _MOST_FACTS:
                 facts.clear()
             facts[key] = function(model, *arguments, **named)
-        found: _R = facts[key]
-        return found
+        fact: _R = facts[key]
+        return fact
 
     return cached
 

@@ -111,18 +111,18 @@ def grouped_format(name: str) -> GroupedFormat | None:
     folded = name.strip().casefold()
     if folded in _FIXED:
         return _FIXED[folded]
-    if found := _GROUPED.fullmatch(folded):
-        scheme, bits, group, symmetric = found.groups()
+    if match := _GROUPED.fullmatch(folded):
+        scheme, bits, group, symmetric = match.groups()
         make, usual = _SCHEMES[scheme]
         return make(int(bits), int(group or usual), bool(symmetric)) if int(bits) and int(group or usual) else None
-    if found := _TRELLIS.fullmatch(folded):
-        bits = float(found[2])
+    if match := _TRELLIS.fullmatch(folded):
+        bits = float(match[2])
         if not 1 <= bits <= 8:
             return None
         head = max(6.0, min(bits, 8.0))
-        basis = f"{found[1].upper()}: stated bits in the matrices, head 6 or more, embeddings 16"
+        basis = f"{match[1].upper()}: stated bits in the matrices, head 6 or more, embeddings 16"
         return GroupedFormat(
-            f"{found[1]}-{bits}bpw", bits, 16, head, per_matrix_vectors=found[1] == "exl3", basis=basis
+            f"{match[1]}-{bits}bpw", bits, 16, head, per_matrix_vectors=match[1] == "exl3", basis=basis
         )
     return None
 
@@ -210,9 +210,9 @@ def format_in_name(name: str) -> str | None:
     folded = _SUFFIX.sub("", _SHARD.sub("", name.strip().casefold()))
     if "unquantized" in folded:
         return None
-    found = [form for match in _GGUF_TYPE.finditer(folded) if (form := _longest_type(match[0]))]
-    if found:
-        return found[-1]
+    formats = [form for match in _GGUF_TYPE.finditer(folded) if (form := _longest_type(match[0]))]
+    if formats:
+        return formats[-1]
     if other := _other_scheme(folded):
         return other
     floats = _GGUF_FLOAT.findall(folded)
@@ -244,9 +244,9 @@ def _other_scheme(folded: str) -> str | None:
         r"(?<![a-z0-9])(?:g|gs|group)[-_]?(32|64|128)(?:g)?(?![0-9])|(?<![a-z0-9])(32|64|128)g(?![a-z0-9])", folded
     )
     size = f"-g{group[1] or group[2]}" if group else ""
-    if found := re.search(r"(?<![a-z0-9])(exl[23])(?![a-z0-9])", folded):
+    if match := re.search(r"(?<![a-z0-9])(exl[23])(?![a-z0-9])", folded):
         bpw = re.search(r"(\d(?:[._]\d+)?)[-_]?bpw", folded)
-        return f"{found[1]}-{bpw[1].replace('_', '.')}bpw" if bpw else None
+        return f"{match[1]}-{bpw[1].replace('_', '.')}bpw" if bpw else None
     if re.search(r"(?<![a-z0-9])(bnb|bitsandbytes)(?![a-z0-9])", folded):
         return "nf4-double" if width == 4 else "int8"
     for scheme in ("awq", "gptq", "autoround", "hqq"):

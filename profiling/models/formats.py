@@ -70,8 +70,8 @@ def _width(scheme: Scheme, group: Group, names: Sequence[str]) -> Width:
     """The width of a matrix by its names: what is left out comes before what is targeted."""
     if scheme.ignored.hold_any(names):
         return Width(scheme.plain_bits)
-    found = next((width for targets, width in scheme.targeted if targets.hold_any(names)), None)
-    return found or scheme.widths.get(group, Width(scheme.plain_bits))
+    target_width = next((width for targets, width in scheme.targeted if targets.hold_any(names)), None)
+    return target_width or scheme.widths.get(group, Width(scheme.plain_bits))
 
 
 @dataclass(slots=True)

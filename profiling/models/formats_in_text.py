@@ -36,16 +36,16 @@ def stated_format(name: str, *, of_gguf: bool = False) -> str | None:
         name: A name, or a part of one.
         of_gguf: Whether the rest of the name says that it is a GGUF.
     """
-    found = format_in_name(name)
-    if found in _FLOATS and not of_gguf and not is_gguf(name):
-        return _FLOATS[found]
-    return f"gguf-{found}" if found in file_types() else found
+    form = format_in_name(name)
+    if form in _FLOATS and not of_gguf and not is_gguf(name):
+        return _FLOATS[form]
+    return f"gguf-{form}" if form in file_types() else form
 
 
 def unknown_type(text: str) -> str | None:
     """What a text names as types of GGUF are named, and is none that is known here; None where it names nothing so."""
-    found = _ANY_TYPE.search(text.casefold())
-    return found[0] if found and "unquantized" not in text.casefold() and format_in_name(found[0]) is None else None
+    match = _ANY_TYPE.search(text.casefold())
+    return match[0] if match and "unquantized" not in text.casefold() and format_in_name(match[0]) is None else None
 
 
 def format_in_short(text: str) -> tuple[str, str] | None:

@@ -252,11 +252,11 @@ def _typed(tally: _Tally, form: FileType, *, importance: bool) -> Iterator[tuple
         if tensors.stored_as:
             yield tensors, block_types()[tensors.stored_as].bits
             continue
-        found = tensor_type(
+        type_name = tensor_type(
             form, tensors.role, tensors.place, tally.traits, tensors.row_width,
             importance=importance, routed=tensors.routed,
         )  # fmt: skip
-        yield tensors, found.bits
+        yield tensors, type_name.bits
 
 
 @fact_of
@@ -357,38 +357,38 @@ def _unquantised(numbers: int) -> _Tensors:
 
 def _layer_tensors(model: Architecture, layer: Layer) -> list[_Tensors]:
     """The tensors of one layer, not yet placed."""
-    found: list[_Tensors] = []
+    tensors: list[_Tensors] = []
     fused = model.model_type in _FUSED_QUERY_KEY_VALUE
     core = layer.attention
     latent = core is not None and core.latent_width > 0
     names = {step.name for step in layer.steps}
     for step in layer.steps:
         if isinstance(step, Experts):
-            found += _expert_tensors(step, "mxfp4" if model.model_type in _EXPERTS_STAY_MXFP4 else None)
+            tensors += _expert_tensors(step, "mxfp4" if model.model_type in _EXPERTS_STAY_MXFP4 else None)
         elif isinstance(step, Embedding):
-            found += _end_tensors(step)
+            tensors += _end_tensors(step)
         elif not isinstance(step, Linear):
-            found.append(_unquantised(step.parameters))
+            tensors.append(_unquantised(step.parameters))
         else:
             if step.bias:
-                found.append(_unquantised(step.width_out))
+                tensors.append(_unquantised(step.width_out))
             if step.tied or (fused and step.name in {"key", "value"}):
                 continue
             numbers = step.width_in * step.width_out
             if latent and step.name == "key_value_up" and core is not None:
                 stacked = model.model_type not in _NOT_STACKED
-                found += _latent_up(step, core.value_head_dim * core.heads, stacked=stacked)
+                tensors += _latent_up(step, core.value_head_dim * core.heads, stacked=stacked)
                 continue
             if step.name == "state_input":
-                found += _state_input(step, layer, names)
+                tensors += _state_input(step, layer, names)
                 continue
             role, group = _role_of(step, low_rank_query="query_down" in names)
             if step.name in {"index_query", "index_key"} and not latent:  # MiniMax M3's, which are tiny
                 role = "whole"
             if fused and step.name == "query":
                 role, numbers = "value", step.width_in * max(step.fused_width, step.width_out)
-            found.append(_Tensors(group, role, Place(), step.width_in, numbers))
-    return found
+            tensors.append(_Tensors(group, role, Place(), step.width_in, numbers))
+    return tensors
 
 
 def _role_of(step: Linear, *, low_rank_query: bool) -> tuple[Role, Group]:
@@ -438,7 +438,7 @@ def _latent_up(step: Linear, values: int, *, stacked: bool) -> list[_Tensors]:
 def _expert_tensors(step: Experts, stored_as: str | None) -> list[_Tensors]:
     each = step.count * step.hidden_size * step.intermediate_size
     ups: list[Role] = ["gate", "up"] if step.gated else ["up"]
-    found = [_Tensors("experts", role, Place(), step.hidden_size, each, True, stored_as) for role in ups]
-    found.append(_Tensors("experts", "down", Place(), step.intermediate_size, each, True, stored_as))
+    tensors = [_Tensors("experts", role, Place(), step.hidden_size, each, True, stored_as) for role in ups]
+    tensors.append(_Tensors("experts", "down", Place(), step.intermediate_size, each, True, stored_as))
     matrices = each * (len(ups) + 1)
-    return [*found, _unquantised(step.parameters - matrices)]
+    return [*tensors, _unquantised(step.parameters - matrices)]

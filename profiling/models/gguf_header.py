@@ -166,21 +166,21 @@ class GgufHeader:
         stated, are read off the tensors.
         """
         name = self.architecture
-        found: dict[str, Any] = {"model_type": _MODEL_TYPES.get(name, name), STATES_ALL: True}
+        fields: dict[str, Any] = {"model_type": _MODEL_TYPES.get(name, name), STATES_ALL: True}
         for key, config_key in _CONFIG_FIELDS.items():
             value = self.metadata.get(f"{name}.{key}")
             if value is not None:
-                found[config_key] = value
+                fields[config_key] = value
         by_name = {tensor.name: tensor for tensor in self.tensors}
         if (table := by_name.get("token_embd.weight")) and len(table.shape) > 1:
-            found["vocab_size"] = table.shape[1]
-        elif "vocab_size" not in found and (tokens := self.array_lengths.get("tokenizer.ggml.tokens")):
-            found["vocab_size"] = tokens
+            fields["vocab_size"] = table.shape[1]
+        elif "vocab_size" not in fields and (tokens := self.array_lengths.get("tokenizer.ggml.tokens")):
+            fields["vocab_size"] = tokens
         if table:
-            found["tie_word_embeddings"] = "output.weight" not in by_name
+            fields["tie_word_embeddings"] = "output.weight" not in by_name
         if title := self.metadata.get("general.name"):
-            found["_name_or_path"] = str(title)[:200]
-        return found
+            fields["_name_or_path"] = str(title)[:200]
+        return fields
 
 
 def read_gguf_header(path: str | Path) -> GgufHeader:
@@ -191,11 +191,11 @@ def read_gguf_header(path: str | Path) -> GgufHeader:
     """
     path = Path(path)
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
             raise InvalidGguf(f"{path} is not a file")
         with path.open("rb") as stream:
-            return parse_gguf_header(stream, str(path), file_bytes=found.st_size)
+            return parse_gguf_header(stream, str(path), file_bytes=state.st_size)
     except OSError as error:
         raise InvalidGguf(f"{path} cannot be read: {error.strerror}") from error
 
@@ -280,11 +280,11 @@ class _Reader:
     def take(self, count: int) -> bytes:
         if self.position + count > _MOST_HEADER_BYTES:
             raise InvalidGguf(f"{self.name}: the header is longer than {_MOST_HEADER_BYTES:,} bytes")
-        found = self.stream.read(count)
-        if len(found) < count:
-            raise InvalidGguf(f"{self.name}: the file ends within its header, at byte {self.position + len(found):,}")
+        content = self.stream.read(count)
+        if len(content) < count:
+            raise InvalidGguf(f"{self.name}: the file ends within its header, at byte {self.position + len(content):,}")
         self.position += count
-        return found
+        return content
 
     def skip(self, count: int) -> None:
         while count > 0:
@@ -294,10 +294,10 @@ class _Reader:
         return struct.unpack(f"<{kind}", self.take(struct.calcsize(f"<{kind}")))[0]
 
     def count(self, most: int, what: str) -> int:
-        found = int(self.number("Q"))
-        if found > most:
-            raise InvalidGguf(f"{self.name}: {found:,} {what} are more than any model has ({most:,})")
-        return found
+        count = int(self.number("Q"))
+        if count > most:
+            raise InvalidGguf(f"{self.name}: {count:,} {what} are more than any model has ({most:,})")
+        return count
 
     def string(self, longest: int = _LONGEST_STRING) -> str:
         return self.take(self.count(longest, "bytes in a string")).decode("utf-8", "replace")

@@ -138,16 +138,16 @@ def file_type(name: str) -> FileType:
     dynamic = folded.startswith(("ud-", "ud_"))
     folded = folded[3:].replace("-", "_") if dynamic else folded.replace("-", "_")
     folded = _ALIASES.get(folded, folded)
-    known = reference()
-    if dynamic and (row := known.get(("dynamic mix", f"ud-{folded}"))):
+    rules = reference()
+    if dynamic and (row := rules.get(("dynamic mix", f"ud-{folded}"))):
         mix = row["base_type"]
-        return FileType(f"ud-{folded}", mix, known["file type", mix]["base_type"], dynamic=True)
-    if not dynamic and (row := known.get(("file type", folded))):
+        return FileType(f"ud-{folded}", mix, rules["file type", mix]["base_type"], dynamic=True)
+    if not dynamic and (row := rules.get(("file type", folded))):
         return FileType(folded, folded, row["base_type"])
-    if not dynamic and (row := known.get(("raised tables", folded))):
+    if not dynamic and (row := rules.get(("raised tables", folded))):
         mix = row["base_type"]
-        return FileType(folded, mix, known["file type", mix]["base_type"], tables="q8_0")
-    if not dynamic and folded.endswith("_xl") and ("dynamic mix", f"ud-{folded}") in known:
+        return FileType(folded, mix, rules["file type", mix]["base_type"], tables="q8_0")
+    if not dynamic and folded.endswith("_xl") and ("dynamic mix", f"ud-{folded}") in rules:
         return file_type(f"ud-{folded}")
     raise UnsupportedPrecision(
         f"{name!r} is not a GGUF format known here; nearest: {nearest(folded, file_types())}; "

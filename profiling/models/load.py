@@ -24,8 +24,8 @@ def load(model: str | Path) -> Architecture:
     if is_path(text):
         return from_path(text)
     match = resolve_model(text)
-    known = match.require()
-    return _alike(str(match.model_id)) if match.model_id in same_shapes() else catalogue()[known].architecture()
+    name = match.require()
+    return _alike(str(match.model_id)) if match.model_id in same_shapes() else catalogue()[name].architecture()
 
 
 @cache

@@ -148,14 +148,14 @@ def _resolve(text: str, choices: Collection[str]) -> ModelName:
     file = path.rsplit("/", 1)[-1] if path.count("/") > 1 or path.casefold().endswith(".gguf") else ""
     of_gguf = is_gguf(query)
     stated = (hub_tag[2] if hub_tag else "", file, "/".join(path.split("/")[:2]))
-    form = next((found for each in stated if each and (found := stated_format(each, of_gguf=of_gguf))), None)
+    form = next((match for each in stated if each and (match := stated_format(each, of_gguf=of_gguf))), None)
     if path.count("/") and (address or not file.casefold().endswith(".gguf") or path.count("/") > 1):
         parts = path.split("/")
         # Services put their own name before an address: openrouter/meta-llama/llama-3.3-70b-instruct.
         both = ("/".join(parts[:2]), "/".join(parts[-2:]))
         named = [_of_hub_id(text, each, form, choices) for each in dict.fromkeys(both) if _HUB_ID.match(each)]
         if named:
-            return next((one for one in named if one.catalogue_id), named[0])
+            return next((candidate for candidate in named if candidate.catalogue_id), named[0])
     return _of_words(text, file or path, form, choices)
 
 
@@ -187,31 +187,31 @@ def words(name: str) -> frozenset[str]:
     bare = _FORMAT_WORDS.sub(" ", bare)
     # "Llama-3_3" and "glm-4p7" are versions with a point; "Command-R+" has a name of its own.
     bare = re.sub(r"(?<=\d)[_p](?=\d)", ".", re.sub(r"\+(?![a-z0-9])", "-plus", bare))
-    found = []
+    parts = []
     bare = re.sub(r"(?<=\d)\.0(?![0-9.])", "", bare.replace("gptoss", "gpt-oss"))  # "Granite 4.0" and "granite 4"
     for word in re.findall(r"[a-z0-9]+(?:\.[0-9]+[a-z]*)*", bare.replace("_", "-")):
         # "qwen2.5" and "Qwen-2.5" are one; sizes ("8b", "a3b", "8x7b") and versions ("v0.3", "r1") stay whole.
         split = re.fullmatch(r"([a-z]{2,})(\d+(?:\.\d+)*[a-z]?)([a-z]*)", word)
         if split and split[3]:  # "qwen2.5vl"
-            found += [split[1], split[2][:-1], split[2][-1] + split[3]]
+            parts += [split[1], split[2][:-1], split[2][-1] + split[3]]
         else:
-            found += [split[1], split[2]] if split and not _SIZE.fullmatch(word) else [word]
-    return frozenset(_SAME.get(word, word) for word in found) - _SILENT
+            parts += [split[1], split[2]] if split and not _SIZE.fullmatch(word) else [word]
+    return frozenset(_SAME.get(word, word) for word in parts) - _SILENT
 
 
 def _matching(query: frozenset[str], choices: Collection[str]) -> list[str]:
     """Names that have all the words that were said, and the fewest others."""
     if not query - _TRAINING:
         return []
-    found = {name: words(name) - query for name in choices if query <= words(name)}
-    found = found or {name: words(name) - query for name in choices if query - _owner(name) <= words(name)}
+    extras = {name: words(name) - query for name in choices if query <= words(name)}
+    extras = extras or {name: words(name) - query for name in choices if query - _owner(name) <= words(name)}
     # A letter alone is another model (Granite 4.0 H), as is another size.
-    found = {name: extra for name, extra in found.items() if not any(len(w) == 1 and w.isalpha() for w in extra)}
-    if not found:
+    extras = {name: extra for name, extra in extras.items() if not any(len(w) == 1 and w.isalpha() for w in extra)}
+    if not extras:
         return []
     # A word that is neither size nor version nor training is that of another model: Qwen3-Next is not Qwen3-Coder-Next.
-    least = min((len(_plain(extra)), len(extra)) for extra in found.values())
-    return _originals_first(name for name, extra in found.items() if (len(_plain(extra)), len(extra)) == least)
+    least = min((len(_plain(extra)), len(extra)) for extra in extras.values())
+    return _originals_first(name for name, extra in extras.items() if (len(_plain(extra)), len(extra)) == least)
 
 
 @cache
@@ -313,8 +313,8 @@ def _readings(phrase: str) -> Iterator[tuple[frozenset[str], str]]:
 
 def _of_words(text: str, phrase: str, form: str | None, choices: Collection[str], *, exact: bool = False) -> ModelName:
     for reading, why in _readings(phrase):
-        if (found := _named(text, reading, form, choices, exact=exact)) is not None:
-            return replace(found, evidence=f"{found.evidence}{why}")
+        if (resolved := _named(text, reading, form, choices, exact=exact)) is not None:
+            return replace(resolved, evidence=f"{resolved.evidence}{why}")
     return ModelName(text, None, None, form)
 
 
@@ -322,28 +322,28 @@ def _named(
     text: str, query: frozenset[str], form: str | None, choices: Collection[str], *, exact: bool
 ) -> ModelName | None:
     """The model of these words, or the candidates where they are words of several; None where they are of none."""
-    found = _matching(query, choices)
+    names = _matching(query, choices)
     if exact:
-        found = [name for name in found if words(name) == query]
-    if not found and not exact:
-        found = _by_parameters(query, choices)
-    named_whole = bool(found) and words(found[0]) == query
-    if found and _plain(words(found[0]) - query) and (shaped := _of_same_shape(query, choices)):
-        found = []  # a word left unsaid is that of another model: Qwen2 7B Instruct is not Qwen2-VL
+        names = [name for name in names if words(name) == query]
+    if not names and not exact:
+        names = _by_parameters(query, choices)
+    named_whole = bool(names) and words(names[0]) == query
+    if names and _plain(words(names[0]) - query) and (shaped := _of_same_shape(query, choices)):
+        names = []  # a word left unsaid is that of another model: Qwen2 7B Instruct is not Qwen2-VL
     if not exact and not named_whole and (shaped := _thought_about(query, choices)):
         evidence = f"by its words; {shaped} thinks where it is asked to"
         return ModelName(text, shaped, shaped, form, evidence=evidence)
-    kinds = {words(name) - _TRAINING for name in found}
-    if found and len(kinds) == 1 and (named_whole or not _is_open(query, choices)):
-        evidence = "by its words" if named_whole else f"by its words; {found[0]} has the fewest unsaid"
-        return ModelName(text, found[0], found[0], form, tuple(found[1:]), evidence)
-    if found and not exact:
+    kinds = {words(name) - _TRAINING for name in names}
+    if names and len(kinds) == 1 and (named_whole or not _is_open(query, choices)):
+        evidence = "by its words" if named_whole else f"by its words; {names[0]} has the fewest unsaid"
+        return ModelName(text, names[0], names[0], form, tuple(names[1:]), evidence)
+    if names and not exact:
         plain = [name for name in choices if _shape(words(name)) == _shape(query)]
         if len(plain) == 1 and any(_SIZE.fullmatch(word) for word in query):
             evidence = f"{SAME_SHAPES} {plain[0]}: the names differ in training or date only"
             return ModelName(text, plain[0], plain[0], form, evidence=evidence)
         offered = sorted(
-            {*found, *_matching_all(query, choices)}, key=lambda name: (name not in found, len(name), name)
+            {*names, *_matching_all(query, choices)}, key=lambda name: (name not in names, len(name), name)
         )
         which = "give one of them" if len(offered) > 1 else "give that name if so"
         return ModelName(

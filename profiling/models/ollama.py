@@ -44,8 +44,8 @@ def tag_of(text: str) -> tuple[str, str] | None:
     bare = _ADDRESS.sub("", without_command(text))
     if bare != text and "/" not in bare and ":" not in bare and bare:
         bare = f"{bare}:latest"
-    found = _TAG.match(bare)
-    return (found[1].casefold(), found[2].casefold()) if found else None
+    match = _TAG.match(bare)
+    return (match[1].casefold(), match[2].casefold()) if match else None
 
 
 def release_of(family: str, tag: str) -> str:

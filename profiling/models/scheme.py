@@ -40,16 +40,16 @@ def all_of(width: Width, groups: Sequence[Group] = MATRICES) -> dict[Group, Widt
 
 def names_of(*values: object) -> tuple[Names, tuple[str, ...]]:
     """A list of modules from whatever states it, and a note where a copy of the config says that it left it out."""
-    found: list[str] = []
+    names: list[str] = []
     notes: list[str] = []
     for value in values:
         if isinstance(value, str) and _LEFT_OUT in value:
             notes.append("the list of matrices that stay at 16 bits is not at hand; the usual ones are taken to")
         elif isinstance(value, str):
-            found.append(value)
+            names.append(value)
         elif isinstance(value, Sequence):
-            found += [str(each) for each in value]
-    return Names(found), tuple(notes)
+            names += [str(each) for each in value]
+    return Names(names), tuple(notes)
 
 
 def integer(stated: Mapping[str, Any], *names: str, default: int) -> int:

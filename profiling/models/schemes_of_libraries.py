@@ -43,10 +43,10 @@ def _torchao_width(kind: str, data: Mapping[str, Any]) -> Width | None:
         return Width(float(1 + integer(data, "ebits", default=3) + integer(data, "mbits", default=2)), "fp16", 64)
     bits = integer(data, "bit_width", default=0)
     if not bits:
-        found = _TORCHAO_BITS.search(stored.casefold()) or _TORCHAO_BITS.search(
+        match = _TORCHAO_BITS.search(stored.casefold()) or _TORCHAO_BITS.search(
             word.replace("int8dynamicactivation", "")
         )
-        bits = int(next(each for each in found.groups() if each)) if found else 0
+        bits = int(next(each for each in match.groups() if each)) if match else 0
     if not bits:
         return None
     group = integer(data, "group_size", default=0) or integer(grain, "group_size", default=0)

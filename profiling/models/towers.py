@@ -342,7 +342,7 @@ def _ahead(config: Mapping[str, Any], text: Mapping[str, Any], model: Architectu
     """Layers that predict further tokens, each as wide as the model's last."""
     apart = config.get("mtp_config")
     stated = (text, config, apart if isinstance(apart, Mapping) else {})
-    ahead = next((found for part in stated if (found := size_of(part, *MTP_FIELDS))), 0)
+    ahead = next((size for part in stated if (size := size_of(part, *MTP_FIELDS))), 0)
     if not ahead or model.kind != "decoder":
         return
     hidden = model.hidden_size

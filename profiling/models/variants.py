@@ -67,11 +67,11 @@ def structurally_pruned(model: Architecture, share: float) -> Architecture:
 
 
 def _mapped(model: Architecture, changed: Callable[[Step], Step]) -> Architecture:
-    def steps(found: tuple[Step, ...]) -> tuple[Step, ...]:
-        return tuple(changed(step) for step in found)
+    def steps(originals: tuple[Step, ...]) -> tuple[Step, ...]:
+        return tuple(changed(step) for step in originals)
 
-    def stack(one: Stack) -> Stack:
-        layers: tuple[Layer, ...] = tuple(replace(layer, steps=steps(layer.steps)) for layer in one.layers)
-        return replace(one, before=steps(one.before), layers=layers, after=steps(one.after))
+    def stack(original: Stack) -> Stack:
+        layers: tuple[Layer, ...] = tuple(replace(layer, steps=steps(layer.steps)) for layer in original.layers)
+        return replace(original, before=steps(original.before), layers=layers, after=steps(original.after))
 
-    return replace(model, stacks=tuple(stack(one) for one in model.stacks))
+    return replace(model, stacks=tuple(stack(part) for part in model.stacks))

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from profiling.roofline.operators import Operator
 
 
-def edges(found: Sequence[Operator]) -> list[tuple[str, str]]:
+def edges(operators: Sequence[Operator]) -> list[tuple[str, str]]:
     """Edges of the operator graph as pairs of "place/name"; layers of a stack follow one another."""
-    names = {f"{op.place}/{op.name}" for op in found}
+    names = {f"{op.place}/{op.name}" for op in operators}
     result: list[tuple[str, str]] = []
-    outputs: dict[str, str] = {op.place: op.name for op in found}
-    places = list(dict.fromkeys(op.place for op in found))
-    for op in found:
+    outputs: dict[str, str] = {op.place: op.name for op in operators}
+    places = list(dict.fromkeys(op.place for op in operators))
+    for op in operators:
         for source in op.inputs:
             node = f"{op.place}/{source}"
             if node not in names:

@@ -117,12 +117,15 @@ class _Axes:
     def factors(self, model: Architecture, workload: Workload) -> Array:
         """What each part is multiplied by: (accelerators, precisions, 1, 1, parts)."""
         return np.array([
-            [one.factors(model, workload, precision) for precision in self.grid.precisions] for one in self.engines
+            [engine.factors(model, workload, precision) for precision in self.grid.precisions]
+            for engine in self.engines
         ])[:, :, None, None, :]  # fmt: skip
 
     def rates(self, workload: Workload, factors: Array) -> list[Rates]:
         """What operators of a workload are timed with, some accelerators at a time."""
-        links = np.array([_link(one.accelerator, workload.parallelism) for one in self.engines])[:, :, None, None, None]
+        links = np.array([_link(engine.accelerator, workload.parallelism) for engine in self.engines])[
+            :, :, None, None, None
+        ]
         return [
             Rates(
                 rows, replace(roof, link=links[rows, 0], link_latency_s=links[rows, 1]), self.opening_rate[rows],
@@ -151,7 +154,7 @@ def _axes(grid: Grid) -> _Axes:
     devices = grid.accelerators
     fitted = grid.times or shipped_times()
     engines = [EngineTime(engine_of(grid.engine, device), fitted, device, grid.loaded) for device in devices]
-    roofs = [roofs_of(one.accelerator, grid.precisions, one.engine) for one in engines]
+    roofs = [roofs_of(engine.accelerator, grid.precisions, engine.engine) for engine in engines]
     step = max(1, CACHED_ROWS * len(devices) // grid.rows_per_block)
     some = [slice(first, first + step) for first in range(0, len(devices), step)]
     parts = [(rows, stacked_roof(devices[rows], roofs[rows])) for rows in some]
@@ -160,10 +163,10 @@ def _axes(grid: Grid) -> _Axes:
     context = np.array(grid.contexts, dtype=np.float64)
     shape = (len(devices), len(grid.precisions), len(grid.batches), len(grid.contexts))
     on_chip = of_accelerators([device.last_level_cache_bytes or np.inf for device in devices])
-    launch_s = of_accelerators([launch_s_of(one.engine, one.accelerator) for one in engines])
-    composed = launch_s * of_accelerators([float(one.engine.composes_steps) for one in engines])
-    eager = of_accelerators([one.engine.eager_launch_s for one in engines])
-    opening = of_accelerators([opening_rate(one.engine, one.accelerator) for one in engines])
+    launch_s = of_accelerators([launch_s_of(engine.engine, engine.accelerator) for engine in engines])
+    composed = launch_s * of_accelerators([float(engine.engine.composes_steps) for engine in engines])
+    eager = of_accelerators([engine.engine.eager_launch_s for engine in engines])
+    opening = of_accelerators([opening_rate(engine.engine, engine.accelerator) for engine in engines])
     shared = np.array([device.unified_memory for device in devices])[:, None, None, None]
     return _Axes(
         grid, precision, batch, context, roofs, parts, capacity, shared, on_chip, shape, _labels(grid), engines,
@@ -209,9 +212,9 @@ def _questions(grid: Grid, axes: _Axes) -> Iterator[tuple[Architecture, Workload
         yield model, workload
 
 
-def _answers(fitted: Mapping[str, OperatorModel], engine: Engine, found: Sequence[Operator]) -> bool:
+def _answers(fitted: Mapping[str, OperatorModel], engine: Engine, operators: Sequence[Operator]) -> bool:
     """Whether operator models answer for any of the operators: on most devices only the engine's experts are known."""
-    kinds = {operator.operator_class for operator in found}
+    kinds = {operator.operator_class for operator in operators}
     own = f"@{engine.name}"
     return any(
         "@" not in name or ("expert_gemm" in kinds and name.endswith(own)) or ("exchange" in kinds and name == EXCHANGE)
@@ -260,10 +263,10 @@ class _Block:
     @classmethod
     def of(cls, model: Architecture, workload: Workload, axes: _Axes) -> _Block:
         """Totals by the defaults and by the engine's factors."""
-        found = operators(model, workload, axes.on_chip_bytes, check=False)
+        steps = operators(model, workload, axes.on_chip_bytes, check=False)
         split = cut_as_by(axes.engines[0].engine, workload)
-        cut = found if split is workload else operators(model, split, axes.on_chip_bytes, check=False)
-        loads = merged(found)
+        cut = steps if split is workload else operators(model, split, axes.on_chip_bytes, check=False)
+        loads = merged(steps)
         flops, moved = (
             np.broadcast_to(sum(load.count * getattr(load, name) for load in loads), axes.shape)
             for name in ("flops", "bytes_moved")
@@ -272,7 +275,7 @@ class _Block:
         factors = axes.factors(model, workload)
         rates = axes.rates(workload, factors)
         calibrated = CALIBRATED_CLASSES if axes.grid.calibrations else ()
-        both = cut is found
+        both = cut is steps
         parts = loads if both else merged(cut)
         if not both:
             sums.add(loads, rates, bound=True, likely=False)
@@ -283,7 +286,7 @@ class _Block:
             sums.likely[...] += seconds * factors[..., PLACES[name]]
         rest = sums.likely.copy()
         sums.add([load for load in parts if load.operator_class in calibrated], rates, bound=both, likely=True)
-        return cls(model, workload, found, flops, moved, sums, rest, cut, np.zeros(axes.shape, dtype=bool), factors)
+        return cls(model, workload, steps, flops, moved, sums, rest, cut, np.zeros(axes.shape, dtype=bool), factors)
 
     def predict(self, row: int, part: CalibratedPart, index: int) -> None:
         """Puts the answer of calibrations in place of the defaults for one accelerator."""

@@ -161,5 +161,5 @@ def operator_times(
     if split.devices > 1:
         link = link_of(accelerator, split)
         roof = replace(roof, link=link.bytes_per_s, link_latency_s=link.latency_s)
-    found = operators(model, workload, accelerator.last_level_cache_bytes or np.inf)
-    return [operator_time(operator, roof, calibration) for operator in found]
+    steps = operators(model, workload, accelerator.last_level_cache_bytes or np.inf)
+    return [operator_time(operator, roof, calibration) for operator in steps]

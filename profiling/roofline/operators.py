@@ -62,12 +62,12 @@ def operators(
     """
     if check:
         workload.check(model)
-    found: list[Operator] = []
+    steps: list[Operator] = []
     for stack in model.stacks:
         tokens = tokens_of(workload, stack.role, two_stacks=len(model.stacks) > 1)
         if tokens is not None:
-            found.extend(_stack_operators(stack, Pass(workload, tokens, on_chip_bytes), model.hidden_size))
-    return found
+            steps.extend(_stack_operators(stack, Pass(workload, tokens, on_chip_bytes), model.hidden_size))
+    return steps
 
 
 def _stack_operators(stack: Stack, run: Pass, hidden: int) -> Iterator[Operator]:
@@ -267,7 +267,7 @@ def _elementwise(step: Normalisation | Pointwise, run: Pass, place: str, count: 
     )
 
 
-def totals(found: list[Operator]) -> dict[str, Values]:
+def totals(steps: list[Operator]) -> dict[str, Values]:
     """Sums over operators and occurrences: flops, bytes of every class, bytes_moved, communication_bytes."""
     names = ("flops", *BYTE_CLASSES, "bytes_moved", "communication_bytes")
-    return {name: sum((op.count * getattr(op, name) for op in found), start=0.0) for name in names}
+    return {name: sum((op.count * getattr(op, name) for op in steps), start=0.0) for name in names}

@@ -152,10 +152,10 @@ def stacked_roof(accelerators: Sequence[Accelerator], roofs: Sequence[Sequence[R
     """
 
     def each(value: Callable[[Roof], Values]) -> npt.NDArray[np.float64]:
-        return np.array([[value(one) if one else np.nan for one in row] for row in roofs])[:, :, None, None]
+        return np.array([[value(roof) if roof else np.nan for roof in row] for row in roofs])[:, :, None, None]
 
     def device(value: Callable[[Accelerator], float]) -> npt.NDArray[np.float64]:
-        return np.array([value(one) for one in accelerators])[:, None, None, None]
+        return np.array([value(accelerator) for accelerator in accelerators])[:, None, None, None]
 
     def groups(value: Callable[[Roof], Mapping[Group, Values]]) -> dict[Group, Values]:
         return {group: each(lambda roof: value(roof)[group]) for group in PRODUCT_GROUPS}  # noqa: B023 - called at once
@@ -163,9 +163,9 @@ def stacked_roof(accelerators: Sequence[Accelerator], roofs: Sequence[Sequence[R
     return Roof(
         product_peaks=groups(lambda roof: roof.product_peaks),
         attention_peak=each(lambda roof: roof.attention_peak),
-        vector_peak=device(lambda one: one.vector_peak),
-        bandwidth=device(lambda one: one.bandwidth_bytes_per_s),
-        cache_bytes=device(lambda one: one.last_level_cache_bytes or 0.0),
+        vector_peak=device(lambda accelerator: accelerator.vector_peak),
+        bandwidth=device(lambda accelerator: accelerator.bandwidth_bytes_per_s),
+        cache_bytes=device(lambda accelerator: accelerator.last_level_cache_bytes or 0.0),
         product_efficiencies=groups(lambda roof: roof.product_efficiencies),
         attention_efficiency=each(lambda roof: roof.attention_efficiency),
     )

@@ -18,10 +18,10 @@ CACHED_ROWS = 6_000
 """Configurations at a time whose arrays stay in the processor's cache."""
 
 
-def merged(found: Sequence[Operator]) -> list[Operator]:
+def merged(operators: Sequence[Operator]) -> list[Operator]:
     """Gate and up, the norms, the residuals: operators that are alike for the clock become one with their count."""
     groups: dict[tuple[object, ...], list[Operator]] = {}
-    for op in found:
+    for op in operators:
         numbers = [np.asarray(getattr(op, name), dtype=np.float64) for name in TIMED]
         key = (op.operator_class, op.unit, op.group, *((array.shape, array.tobytes()) for array in numbers))
         groups.setdefault(key, []).append(op)

@@ -70,7 +70,7 @@ def energy(door: Door, plan: Plan) -> TokenEnergy | None:
     The high end is at the slow end of step times; a fast end is not simulated, so the low end is only of the draw.
     None where the power of the devices is not published, or nothing is served.
     """
-    likely, slow = (plan.replicas * one.output_tokens_per_s for one in (plan.served, plan.slow))
+    likely, slow = (plan.replicas * replica.output_tokens_per_s for replica in (plan.served, plan.slow))
     if likely <= 0:
         return None
     rates = Spread(min(slow, likely), likely, likely)
@@ -79,20 +79,20 @@ def energy(door: Door, plan: Plan) -> TokenEnergy | None:
 
 def energy_note(door: Door, plans: Sequence[Plan]) -> list[str]:
     """What an output token of the first plan takes in energy, and what is counted; nothing where that is not known."""
-    found = energy(door, plans[0]) if plans else None
-    if found is None:
+    use = energy(door, plans[0]) if plans else None
+    if use is None:
         return []
     first = f"{plans[0].devices} × {plans[0].accelerator}"
-    return [f"Energy per output token on {first}, including prompts: {found.amounts}. {found.explanation}"]
+    return [f"Energy per output token on {first}, including prompts: {use.amounts}. {use.explanation}"]
 
 
-def _energy(found: TokenEnergy | None) -> dict[str, Any]:
+def _energy(use: TokenEnergy | None) -> dict[str, Any]:
     return {
-        "running_share": found.running_share if found else None,
-        "kwh_per_million_output_tokens": found.total.likely * 1e6 / JOULES_PER_KWH if found else None,
-        "joules_per_output_token": found.devices.likely if found else None,
-        "host_joules_per_output_token": found.host.likely if found else None,
-        "idle_joules_per_output_token": found.idle.likely if found and found.idle else None,
+        "running_share": use.running_share if use else None,
+        "kwh_per_million_output_tokens": use.total.likely * 1e6 / JOULES_PER_KWH if use else None,
+        "joules_per_output_token": use.devices.likely if use else None,
+        "host_joules_per_output_token": use.host.likely if use else None,
+        "idle_joules_per_output_token": use.idle.likely if use and use.idle else None,
     }
 
 
@@ -110,15 +110,15 @@ def comparison(door: Door, model: str, promise: Promise, plan: Plan, *, spot: bo
     )  # fmt: skip
 
 
-def _columns(found: Comparison | None) -> dict[str, Any]:
-    api = found.api if found else None
+def _columns(comparison: Comparison | None) -> dict[str, Any]:
+    api = comparison.api if comparison else None
     return {
         "api_usd_per_million_output_tokens": api.median_usd if api else None,
         "api_cheapest_usd_per_million_output_tokens": api.cheapest_usd if api else None,
         "api_hosts": api.hosts if api else None,
         "api_newest_date": api.newest_date if api else None,
-        **_way("rented", found.rented if found else None),
-        **_way("owned", found.owned if found else None),
+        **_way("rented", comparison.rented if comparison else None),
+        **_way("owned", comparison.owned if comparison else None),
     }
 
 

@@ -27,21 +27,22 @@ def layouts(model: Architecture, options: Options) -> list[Parallelism]:
         InvalidWorkload: A split is asked for that the model or the engine does not allow.
     """
     ways = [tensor for tensor in legal_tensor_ways(model, NODE) if NODE % tensor == 0]
-    found = [*map(Parallelism, ways), *(Parallelism(ways[-1], count) for count in _STAGES if count <= model.main.depth)]
+    splits = [Parallelism(count) for count in ways]
+    splits += [Parallelism(ways[-1], count) for count in _STAGES if count <= model.main.depth]
     counts = expert_counts(model) if runs_on(options.engine) in SPREADS_EXPERTS else frozenset()
     if counts:
-        found += [Parallelism(count, 1, count) for count in ways if count > 1 and _divides(count, counts)]
-        found += [Parallelism(1, 1, count, count) for count in _GROUPS if _divides(count, counts)]
+        splits += [Parallelism(count, 1, count) for count in ways if count > 1 and _divides(count, counts)]
+        splits += [Parallelism(1, 1, count, count) for count in _GROUPS if _divides(count, counts)]
     for name, number in (("tensor", options.tensor), ("expert", options.expert), ("data", options.data)):
         if number is None:
             continue
         # A number of devices that share layers is meant without stages.
-        matching = [split for split in found if getattr(split, name) == number and split.pipeline == 1]
+        matching = [split for split in splits if getattr(split, name) == number and split.pipeline == 1]
         if not matching:
-            legal = sorted({getattr(split, name) for split in found})
+            legal = sorted({getattr(split, name) for split in splits})
             raise InvalidWorkload(f"{model.name} cannot be split {number} ways ({name} parallel); legal are {legal}")
-        found = matching
-    return [split for split in found if split.devices <= options.most_devices]
+        splits = matching
+    return [split for split in splits if split.devices <= options.most_devices]
 
 
 def _divides(ways: int, counts: frozenset[int]) -> bool:

@@ -47,11 +47,11 @@ def limit(plan: Plan, promise: Promise) -> Limit:
                 return Limit(low, None)
     while high - low > (max(1.0, _RESOLUTION * high) if traffic.users else _RESOLUTION * high):
         middle = (low + high) / 2 if traffic.users is None else float((low + high) // 2)
-        found = _breaks(plan, promise, middle)
-        if found is None:
+        cause = _breaks(plan, promise, middle)
+        if cause is None:
             low = middle
         else:
-            high, first = middle, found
+            high, first = middle, cause
         if high < start * 1e-3:
             break
     return Limit(low, first)

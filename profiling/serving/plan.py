@@ -70,12 +70,12 @@ class Promise:
 
     def missed_by(self, served: Served) -> dict[str, float]:
         """What was met over what was promised, of each promise; a queue without end misses by any factor."""
-        found = {"throughput": inf} if served.saturated else {}
+        misses = {"throughput": inf} if served.saturated else {}
         for name in ("time_to_first_token_s", "time_per_output_token_s"):
             promised = getattr(self, name)
             if promised is not None:
-                found[name] = getattr(served, name)[1] / promised
-        return found
+                misses[name] = getattr(served, name)[1] / promised
+        return misses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +177,8 @@ def plans(door: Door, model: str, promise: Promise, options: Options, accelerato
     for layout in _laid_out(door, architecture, devices, layouts(architecture, options), promise, options):
         most = min(options.most_devices // layout.split.devices, MOST_REPLICAS)
         tried.setdefault(layout.device.name, []).append(_Guess(layout, *layout.fewest(promise, most)))
-    found = [_best(door, guesses, promise, options) for guesses in tried.values()]
-    best = [plan for plan in found if plan is not None]
+    best_plans = [_best(door, guesses, promise, options) for guesses in tried.values()]
+    best = [plan for plan in best_plans if plan is not None]
     if not best:
         raise DoesNotFit(
             f"{model} fits on none of {len(devices)} kinds of device with up to {options.most_devices} of each; use "
@@ -214,7 +214,7 @@ def _best(door: Door, guesses: Sequence[_Guess], promise: Promise, options: Opti
     to break it by far are tried only while none runs.
     """
     best: Plan | None = None
-    for guess in sorted(guesses, key=lambda one: one.order):
+    for guess in sorted(guesses, key=lambda guess: guess.order):
         enough = best.devices - 1 if best is not None and not best.broken else options.most_devices
         if best is not None and (guess.is_hopeless or guess.fewest * guess.layout.split.devices > enough):
             break
@@ -235,16 +235,16 @@ def fleet(door: Door, model: str, promise: Promise, options: Options, accelerato
     architecture, device = door.model(model), door.device(accelerator)
     every = layouts(architecture, replace(options, most_devices=count))
     whole = [split for split in every if count % split.devices == 0]
-    found: list[Plan] = []
+    fleet_plans: list[Plan] = []
     for layout in _laid_out(door, architecture, [device], whole, promise, options):
         copies = count // layout.split.devices
         for readers in range(1, copies) if options.disaggregated else (0,):
             plan = _tried(door, layout, promise, options, copies - readers, readers)
             if plan is not None:
-                found.append(plan)
-    if not found:
+                fleet_plans.append(plan)
+    if not fleet_plans:
         raise DoesNotFit(f"{model} does not fit on {count} x {accelerator}; use fewer bits or shorter contexts")
-    best = min(found, key=lambda plan: (plan.missed if plan.broken else 0.0, -_output(plan)))
+    best = min(fleet_plans, key=lambda plan: (plan.missed if plan.broken else 0.0, -_output(plan)))
     return _judged(best, promise)
 
 
@@ -342,8 +342,10 @@ def _laid_out(
         }
         roomy = {device.name: device for device in devices if any(name == device.name for name, _ in rooms)}
         timed = [split for split in splits if any(other == split for _, other in rooms)]
-        found = step_times(model, list(roomy.values()), precision, timed, options.engine, door.fitted) if rooms else {}
-        for (name, split), times in found.items():
+        times_of_layout = (
+            step_times(model, list(roomy.values()), precision, timed, options.engine, door.fitted) if rooms else {}
+        )
+        for (name, split), times in times_of_layout.items():
             room = rooms.get((name, split))
             if room is not None:
                 likely, slow = (replica_of(room, times, arrival, end=end) for end in ("likely_s", "high_s"))
@@ -361,38 +363,38 @@ def _fewest(door: Door, guess: _Guess, promise: Promise, options: Options, enoug
     layout, most = guess.layout, min(enough // guess.layout.split.devices, MOST_REPLICAS)
     if options.disaggregated:
         return _fewest_disaggregated(door, layout, promise, options, most)
-    found, best, broken, count = None, None, max(guess.fewest - 2, 0), guess.fewest
+    plan, best, broken, count = None, None, max(guess.fewest - 2, 0), guess.fewest
     while broken < count <= most and (best is None or count < best.replicas):
         tried = _tried(door, layout, promise, options, count)
         if tried is None:
             break
-        found = tried
+        plan = tried
         if tried.broken:
             broken, steady = count, layout.steady(promise, count)
-            known = 0 < steady < inf and tried.missed < inf
-            likely = layout.fewest(promise, most, tried.missed / steady)[0] if known else ceil(1.5 * count)
+            is_steady = 0 < steady < inf and tried.missed < inf
+            likely = layout.fewest(promise, most, tried.missed / steady)[0] if is_steady else ceil(1.5 * count)
             count = min(max(likely, count + 1), 2 * count, most)
         else:
             best = tried
         if best is not None:
             count = (broken + best.replicas) // 2
-    return best or found
+    return best or plan
 
 
 def _fewest_disaggregated(door: Door, layout: _Layout, promise: Promise, options: Options, most: int) -> Plan | None:
     """From one replica of each kind on, one more of the kind whose promise breaks, until none does."""
-    found, makers, readers = None, 1, 1
+    plan, makers, readers = None, 1, 1
     while makers + readers <= most:
-        found = _tried(door, layout, promise, options, makers, readers)
-        if found is None or not found.broken:
+        plan = _tried(door, layout, promise, options, makers, readers)
+        if plan is None or not plan.broken:
             break
         # Requests wait for their first token at the readers, unless those that make tokens are full.
-        full = found.served.running > 0.9 * found.replica.sequences or found.served.cache_occupancy > 0.85
-        if "time_to_first_token_s" in found.broken and not full:
+        full = plan.served.running > 0.9 * plan.replica.sequences or plan.served.cache_occupancy > 0.85
+        if "time_to_first_token_s" in plan.broken and not full:
             readers += 1
         else:
             makers += 1
-    return found
+    return plan
 
 
 def _tried(
@@ -408,7 +410,8 @@ def _tried(
         if readers:
             moving = moving_s_per_token(layout.device, layout.split, replicas + readers, likely.cache_bytes_per_token)
             likely, slow_replica = (
-                replace(one, readers=readers / replicas, moving_s_per_token=moving) for one in (likely, slow_replica)
+                replace(replica, readers=readers / replicas, moving_s_per_token=moving)
+                for replica in (likely, slow_replica)
             )
         served = simulate(likely, shared, enough_requests(likely, shared))
         broken = promise.broken_by(served)

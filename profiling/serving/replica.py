@@ -207,8 +207,8 @@ def fewest_replicas(
         return most, met
     while high - low > 1:  # the more replicas, the less each has to do
         middle = (low + high) // 2
-        found = met_by(middle)
-        low, high, met = (low, middle, found) if found <= 1 else (middle, high, met)
+        met_there = met_by(middle)
+        low, high, met = (low, middle, met_there) if met_there <= 1 else (middle, high, met)
     return high, met
 
 

@@ -368,20 +368,23 @@ class Run:
         began, sums = self.warm_at if self.warm_at and is_warm else (0.0, [0.0] * len(self.sums))
         made = self.done[self.warm :] if is_warm else self.done
         # Users who all ask at once at the start wait for each other as they never do again.
-        counted = [one for one in made if not self.warm or self.users is None or one.arrived > 0] or made
+        counted = [request for request in made if not self.warm or self.users is None or request.arrived > 0] or made
         span = max(self.now - began, 1e-12)
         reading, running, cached, resting = ((now - then) / span for now, then in zip(self.sums, sums, strict=True))
-        waited = np.array([one.waited for one in counted])
-        first = np.array([one.first - one.arrived for one in counted]) + (self.replica.prompts_factor - 1) * waited
-        each = np.array([(one.ended - one.first) / max(one.answer - 1, 1) for one in counted])
+        waited = np.array([request.waited for request in counted])
+        first = (
+            np.array([request.first - request.arrived for request in counted])
+            + (self.replica.prompts_factor - 1) * waited
+        )
+        each = np.array([(request.ended - request.first) / max(request.answer - 1, 1) for request in counted])
         step = float(np.median(each)) * self.replica.tokens_per_decode
         first += self.replica.answering_s + (self.replica.waited_steps * step if running > 1 else 0.0)
         first *= self.replica.first_token_factor
         return Served(
             time_to_first_token_s=tuple(float(np.quantile(first, q)) for q in QUANTILES),
             time_per_output_token_s=tuple(float(np.quantile(each, q)) for q in QUANTILES),
-            output_tokens_per_s=sum(one.answer for one in made) / span,
-            input_tokens_per_s=sum(one.prompt for one in made) / span,
+            output_tokens_per_s=sum(request.answer for request in made) / span,
+            input_tokens_per_s=sum(request.prompt for request in made) / span,
             running=float(running),
             cache_occupancy=min(float(cached) / self.replica.cache_tokens, 1.0),
             prefill_share=float(reading),

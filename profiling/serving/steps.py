@@ -119,8 +119,8 @@ class StepTimes:
 
 def _at_integers(places: Numbers, values: Numbers) -> list[float]:
     """Linear interpolation at 0, 1, … up to the last place; places are whole numbers."""
-    found: list[float] = np.interp(np.arange(int(places[-1]) + 1), places, values).tolist()
-    return found
+    seconds: list[float] = np.interp(np.arange(int(places[-1]) + 1), places, values).tolist()
+    return seconds
 
 
 def _between(at: float, values: list[float]) -> float:
@@ -159,8 +159,8 @@ def step_times(
             models=[model], accelerators=accelerators, batches=batches, contexts=contexts, precisions=[precision],
             stages=[stage], parallelisms=splits, engine=engine, calibrations=calibrations, intervals=True, loaded=True,
         )  # fmt: skip
-        found = pl.concat(evaluate(grid)).select(ends).to_numpy().T
-        return found.reshape(len(ends), len(splits), len(accelerators), len(batches), len(contexts))
+        times = pl.concat(evaluate(grid)).select(ends).to_numpy().T
+        return times.reshape(len(ends), len(splits), len(accelerators), len(batches), len(contexts))
 
     decode, prefill = seconds(batches, _CONTEXTS, "decode"), seconds(groups, _PROMPTS, "prefill")
     made: dict[tuple[str, Parallelism], dict[End, StepTimes]] = {}

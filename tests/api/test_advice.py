@@ -48,7 +48,7 @@ def test_advice_is_that_of_the_command(client: TestClient, bundled_home: Path) -
     meant = advise(Door.from_tables(read), Evidence.of(read), need)
     assert (
         [(row["model_id"], row["weight_format"], row["verdict"]) for row in answer["rows"]]
-        == [(one.model_id, one.weight_format, one.verdict) for one in meant.candidates]
+        == [(candidate.model_id, candidate.weight_format, candidate.verdict) for candidate in meant.candidates]
         != []
     )
     assert answer["rows"][0]["run"]

@@ -56,15 +56,15 @@ def api(bundled_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def held(url: str, number: int, head: bytes) -> list[socket.socket]:
     host, _, port = url.removeprefix("http://").partition(":")
     sockets = [socket.create_connection((host, int(port))) for _ in range(number)]
-    for one in sockets:
-        one.sendall(head)
+    for connection in sockets:
+        connection.sendall(head)
     return sockets
 
 
-def is_open(one: socket.socket) -> bool:
-    one.setblocking(False)
+def is_open(connection: socket.socket) -> bool:
+    connection.setblocking(False)
     try:
-        while one.recv(4096):  # what it was told before it was closed
+        while connection.recv(4096):  # what it was told before it was closed
             continue
     except BlockingIOError:
         return True
@@ -102,8 +102,8 @@ def test_whoever_sends_no_whole_request_gives_way_and_is_closed(api: str, head: 
         assert sum(map(is_open, sockets)) == 0
         print(f"{number} connections held, {asked} requests answered meanwhile")
     finally:
-        for one in sockets:
-            one.close()
+        for connection in sockets:
+            connection.close()
 
 
 CHUNKS = BODY.replace(b"Content-Length: 4000000\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n")
@@ -119,14 +119,14 @@ def test_who_sends_a_little_every_second_keeps_no_place(api: str, head: bytes, m
     sockets = held(api, 30, head)
     began = time.monotonic()
     while time.monotonic() - began < 16:
-        for one in sockets:
+        for connection in sockets:
             with contextlib.suppress(OSError):
-                one.sendall(more)
+                connection.sendall(more)
         assert httpx.get(f"{api}/healthz", trust_env=False).status_code == 200
         time.sleep(1)
     assert sum(map(is_open, sockets)) == 0
-    for one in sockets:
-        one.close()
+    for connection in sockets:
+        connection.close()
 
 
 def test_who_asks_is_known_before_what_he_sends_is_read(api: str) -> None:

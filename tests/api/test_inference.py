@@ -64,8 +64,8 @@ def test_what_is_not_offered_too_long_or_in_turn_is_refused_in_one_sentence(
 
 
 def test_a_server_that_the_operator_named_answers_in_its_protocol_and_its_password_stays_here(tmp_path: Path) -> None:
-    with answering() as one, speaking() as other:
-        spoken = f"127.0.0.1:{one.server_address[1]}/v1", f"127.0.0.1:{other.server_address[1]}"
+    with answering() as server, speaking() as other:
+        spoken = f"127.0.0.1:{server.server_address[1]}/v1", f"127.0.0.1:{other.server_address[1]}"
         named = f"http://someone:secret@{spoken[0]},tgi=http://{spoken[1]}"
         with client(tmp_path, api_inference=True, measure_endpoints=named) as made:
             for endpoint, text in ((f"http://{spoken[0]}", " 0 1"), (f"http://{spoken[1]} (tgi)", " 0 1")):
@@ -77,7 +77,7 @@ def test_a_server_that_the_operator_named_answers_in_its_protocol_and_its_passwo
                 assert 0 < answered["answer"]["ttft_p50_s"] <= answered["answer"]["request_p50_s"]
                 assert "secret" not in response.text
                 assert (tmp_path / "inbox" / answered["bundle"]).is_dir()
-        assert one.seen[-1][1].startswith("Basic ")
+        assert server.seen[-1][1].startswith("Basic ")
 
 
 @pytest.mark.slow

@@ -114,63 +114,67 @@ def test_a_clock_that_goes_back_makes_no_new_release_an_old_one(home: Path, monk
         assert current(folder) == made[-1]
         assert Reader(folder).query(WHOLE).row(0)[1:] == (version, version)
     assert releases(folder) == [release.path for release in reversed(made[-3:])]
-    assert [one.is_current for one in versions(folder)] == [True, False, False]
+    assert [version.is_current for version in versions(folder)] == [True, False, False]
     assert rollback(folder).path == made[-2].path
 
 
 # Even root is kept out, without the two capabilities that let it read what is closed.
 KEPT_OUT = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
 ASK = """
-import contextlib, io, pathlib, sys
+import contextlib, io, json, pathlib, stat, sys
 from fastapi.testclient import TestClient
 from api.app import create
 from pipelines.commands.app import main
 from pipelines.commands.terminal import err
 from warehouse.files import NotReadable
 from warehouse.settings import Settings
-for command in ("versions", "snapshots", "fit Meta-Llama-3-8B --accelerator H200"):
-    sys.argv = ["skyline", *command.split()]
-    with contextlib.redirect_stdout(io.StringIO()), err.capture() as said, contextlib.suppress(SystemExit):
-        main()
-    print(command.split()[0], " ".join(said.get().split()), sep=": ")
-try:
-    answer = TestClient(create(Settings())).get("/readyz")
-    print("readyz", answer.status_code, answer.text)
-except NotReadable as error:
-    print("readyz:", error)
-"""
 
+def answers():
+    for command in ("versions", "snapshots", "fit Meta-Llama-3-8B --accelerator H200"):
+        sys.argv = ["skyline", *command.split()]
+        with contextlib.redirect_stdout(io.StringIO()), err.capture() as errors, contextlib.suppress(SystemExit):
+            main()
+        yield command.split()[0], " ".join(errors.get().split())
+    try:
+        answer = TestClient(create(Settings())).get("/readyz")
+        yield "readyz", f"{answer.status_code} {answer.text}"
+    except NotReadable as error:
+        yield "readyz", str(error)
 
-@pytest.mark.skipif(not os.geteuid() and not shutil.which("setpriv"), reason="root reads everything")
-@pytest.mark.parametrize(
-    ("closed", "asked"),
-    [
-        (".", {"versions", "snapshots", "fit", "readyz"}),
-        ("published", {"versions", "fit", "readyz"}),
-        ("published/CURRENT", {"versions", "fit", "readyz"}),
-        ("published/skyline-*.duckdb", {"versions", "fit", "readyz"}),
-        ("raw", {"snapshots", "fit", "readyz"}),
-        ("raw/test", {"snapshots"}),
-        ("raw/test/*/*.manifest", {"snapshots"}),
-    ],
-)
-def test_what_somebody_else_closed_is_named_and_never_taken_for_empty(home: Path, closed: str, asked: set[str]) -> None:
-    today = dt.datetime.now(dt.UTC)
-    RawStore(home / "raw").add(b"a", ".csv", Manifest("test", "l", "s", today.date(), "u", None, None, today))
-    (path,) = home.glob(closed) if closed != "." else (home,)
+for path in map(pathlib.Path, sys.argv[1:]):
     mode = stat.S_IMODE(path.stat().st_mode)
     path.chmod(0)
     try:
-        done = subprocess.run(
-            [*([] if os.geteuid() else KEPT_OUT), sys.executable, "-c", ASK], capture_output=True, text=True,
-            check=True, timeout=300, env=os.environ | {"PYTHONPATH": str(REPOSITORY), "SKYLINE_HOME": str(home)},
-            cwd=REPOSITORY,
-        )  # fmt: skip
+        print(json.dumps([str(path), dict(answers())]))
     finally:
         path.chmod(mode)
-    said = [line for line in done.stdout.splitlines() if f"This user may not read {path}" in line]
-    assert {line.replace(":", " ").split()[0] for line in said} == asked, done.stdout + done.stderr
-    assert all("run this as its owner" in line for line in said)
+"""
+CLOSED = {
+    ".": {"versions", "snapshots", "fit", "readyz"},
+    "published": {"versions", "fit", "readyz"},
+    "published/CURRENT": {"versions", "fit", "readyz"},
+    "published/skyline-*.duckdb": {"versions", "fit", "readyz"},
+    "raw": {"snapshots", "fit", "readyz"},
+    "raw/test": {"snapshots"},
+    "raw/test/*/*.manifest": {"snapshots"},
+}
+
+
+@pytest.mark.skipif(not os.geteuid() and not shutil.which("setpriv"), reason="root reads everything")
+def test_what_somebody_else_closed_is_named_and_never_taken_for_empty(home: Path) -> None:
+    today = dt.datetime.now(dt.UTC)
+    RawStore(home / "raw").add(b"a", ".csv", Manifest("test", "l", "s", today.date(), "u", None, None, today))
+    paths = [home if closed == "." else next(home.glob(closed)) for closed in CLOSED]
+    done = subprocess.run(
+        [*([] if os.geteuid() else KEPT_OUT), sys.executable, "-c", ASK, *map(str, paths)], capture_output=True,
+        text=True, check=True, timeout=300, env=os.environ | {"PYTHONPATH": str(REPOSITORY), "SKYLINE_HOME": str(home)},
+        cwd=REPOSITORY,
+    )  # fmt: skip
+    answers = dict(map(json.loads, done.stdout.splitlines()))
+    for path, commands in zip(paths, CLOSED.values(), strict=True):
+        errors = {name: text for name, text in answers[str(path)].items() if f"This user may not read {path}" in text}
+        assert errors.keys() == commands, answers[str(path)]
+        assert all("run this as its owner" in text for text in errors.values())
     assert "Errno" not in done.stdout
 
 
@@ -283,7 +287,7 @@ def test_what_is_downloaded_to_a_full_disk_leaves_no_half_of_a_file(
 def test_whichever_library_met_it_the_reason_is_named_and_what_to_do(
     tmp_path: Path, error: Exception, message: str
 ) -> None:
-    error.args = tuple(str(one).replace("HOME", str(tmp_path)) if isinstance(one, str) else one for one in error.args)
+    error.args = tuple(str(arg).replace("HOME", str(tmp_path)) if isinstance(arg, str) else arg for arg in error.args)
     if isinstance(error, OSError):
         error.filename = str(tmp_path / "writer.lock")
     with pytest.raises(NotWritable, match=message), only_writer(Settings.model_validate({"home": str(tmp_path)})):

@@ -33,12 +33,12 @@ def test_runs_are_marked_whose_process_is_no_more_and_no_others() -> None:
         alive = [run(instance, os.getpid()), run(instance, None)]
         assert set(mark_dead_runs(instance)) == set(dead)
         assert mark_dead_runs(instance) == []
-        statuses = {one.run_id: one.status for one in instance.get_runs()}
+        statuses = {run.run_id: run.status for run in instance.get_runs()}
     assert statuses == dict.fromkeys(dead, dg.DagsterRunStatus.FAILURE) | dict.fromkeys(alive, STARTED)
 
 
 def test_no_step_claims_a_slot_that_only_a_daemon_would_free() -> None:
-    assert {one.op.pool for one in defs.resolve_asset_graph().assets_defs if one.is_executable} == {None}
+    assert {asset.op.pool for asset in defs.resolve_asset_graph().assets_defs if asset.is_executable} == {None}
 
 
 def test_a_writer_that_was_killed_is_noticed_until_somebody_has_dealt_with_it(tmp_path: Path) -> None:

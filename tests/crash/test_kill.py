@@ -56,7 +56,7 @@ def test_killed_at_random_moments_readers_see_the_last_whole_version(tmp_path: P
         found = RawStore(tmp_path / "raw").snapshots("test")
         # One snapshot may have been stored without having been said to be.
         assert stored + 1 <= len(found) <= stored + 2, about
-        assert len({one.sha256 for one in found}) == len(found), about
+        assert len({release.sha256 for release in found}) == len(found), about
         if published < 0:
             continue
         rows, low, high = Reader(tmp_path / "published").query(WHOLE).row(0)
@@ -109,13 +109,13 @@ def test_going_back_and_what_cannot_be_gone_back_to(tmp_path: Path) -> None:
     reader = Reader(folder)
     assert rollback(folder).path == made[1].path
     assert reader.query(WHOLE).row(0)[1:] == (1, 1)
-    assert [one.is_current for one in versions(folder)] == [False, True, False]
+    assert [version.is_current for version in versions(folder)] == [False, True, False]
     assert rollback(folder, made[2].path.name).path == made[2].path
     assert reader.query(WHOLE).row(0)[1:] == (2, 2)
     with made[0].path.open("r+b") as file:  # a disk that forgets
         file.seek(12_288)  # behind the three headers
         file.write(b"\xa5" * (made[0].path.stat().st_size - 12_288))
-    assert [one.fault is None for one in versions(folder, examine=True)] == [True, True, False]
+    assert [version.fault is None for version in versions(folder, examine=True)] == [True, True, False]
     for wrong in (made[0].path.name, "skyline-1.duckdb"):
         with pytest.raises(NoSuchVersion, match=r"current version stays|kept are"):
             rollback(folder, wrong)

@@ -83,7 +83,7 @@ def test_a_daemon_killed_in_the_middle_of_a_tick_loses_nothing_and_does_nothing_
 
     def stored() -> list[str]:
         store = RawStore(home / "raw")
-        return [one.manifest.uri for source in store.sources() for one in store.snapshots(source)]
+        return [snapshot.manifest.uri for source in store.sources() for snapshot in store.snapshots(source)]
 
     try:
         for kill in range(KILLS):

@@ -226,7 +226,7 @@ def test_a_killed_refresh_never_stops_the_next_one(refreshes: Refreshes, request
     assert (readers.torn, readers.failures) == (0, [])
     # What came into the inbox while somebody was killed is read by whoever comes next.
     refreshes.whole("sensor", max(TIMES_AS_LONG * usual_s, AT_LEAST_S))
-    stored = {one.manifest.uri for one in RawStore(home / "raw").snapshots(LEADERBOARD)}
+    stored = {snapshot.manifest.uri for snapshot in RawStore(home / "raw").snapshots(LEADERBOARD)}
     lost = refreshes.dropped - stored
     dead = len(runs_of(home, dg.DagsterRunStatus.FAILURE))
     print(f"{counts()}; {dead} runs marked dead; {len(refreshes.dropped)} files dropped, {len(lost)} lost")

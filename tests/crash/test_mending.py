@@ -34,7 +34,7 @@ def derived(home: Settings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def found(home: Settings, what: str) -> tuple[bool, str, str]:
-    (finding,) = (one for one in examine(home) if one.what == what)
+    (finding,) = (check for check in examine(home) if check.what == what)
     return finding.fine, finding.detail, finding.advice
 
 
@@ -86,7 +86,9 @@ def test_what_is_no_file_where_a_file_belongs_is_waited_for_by_nobody_and_gives_
     refresh(["bundled"], home)
     prepare_dagster_home(home)
     store = RawStore(home.raw)
-    csv, other = [one.path for one in store.snapshots("open_llm_leaderboard") if one.path.suffix == ".csv"][:2]
+    csv, other = [
+        snapshot.path for snapshot in store.snapshots("open_llm_leaderboard") if snapshot.path.suffix == ".csv"
+    ][:2]
     whole = csv.read_bytes()
     notes = [home.home / "inbox-read.json", home.home / "format.json", home.raw / "seen.json", home.published / POINTER]
     notes += [home.home / "writer.lock", home.home / "steps.lock", home.dagster / "dagster.yaml"]
@@ -106,12 +108,12 @@ def test_what_is_no_file_where_a_file_belongs_is_waited_for_by_nobody_and_gives_
             path.symlink_to(path.name if kind == "circle" else "nowhere")
     with pytest.raises(NotPublished, match=r"CURRENT is (not readable|missing)"):
         current(home.published)
-    findings = [one for one in examine(home) if one.what == "home" and not one.fine]
-    assert [one.detail.split()[0] for one in findings] == sorted(map(str, [*notes[:2], *notes[4:]]))
-    assert {one.advice for one in findings} == {"skyline refresh"}
+    findings = [check for check in examine(home) if check.what == "home" and not check.fine]
+    assert [finding.detail.split()[0] for finding in findings] == sorted(map(str, [*notes[:2], *notes[4:]]))
+    assert {finding.advice for finding in findings} == {"skyline refresh"}
     refresh(["bundled"], home)
     prepare_dagster_home(home)
-    assert not [one for one in examine(home) if one.what == "home" and not one.fine]
+    assert not [check for check in examine(home) if check.what == "home" and not check.fine]
     assert csv.read_bytes() == whole
     assert store.broken() == []
     assert current(home.published).path in releases(home.published)
@@ -191,7 +193,9 @@ def test_while_a_broken_release_is_made_anew_readers_are_given_the_one_before(
 def test_a_raw_file_that_changed_is_named_set_aside_and_fetched_again(home: Settings, derived: list[str]) -> None:
     store = RawStore(home.raw)
     refresh(["bundled"], home)
-    board = next(one for source in store.sources() for one in store.snapshots(source) if one.path.suffix == ".csv")
+    board = next(
+        snapshot for source in store.sources() for snapshot in store.snapshots(source) if snapshot.path.suffix == ".csv"
+    )
     whole = board.path.read_bytes()
     board.path.write_bytes(whole[:100] + b"\xa5" + whole[101:])
     fine, detail, advice = found(home, "raw files")
@@ -201,7 +205,7 @@ def test_a_raw_file_that_changed_is_named_set_aside_and_fetched_again(home: Sett
     assert any(line.startswith(f"set aside {board.path}") for line in lines)
     assert f"fetched {board.manifest.uri} again" in lines
     assert board.path.read_bytes() == whole
-    (aside,) = [one for one in store.snapshots(SET_ASIDE) if one.manifest.uri == board.manifest.uri]
+    (aside,) = [snapshot for snapshot in store.snapshots(SET_ASIDE) if snapshot.manifest.uri == board.manifest.uri]
     assert "changed in the store" in aside.manifest.layout
     assert store.broken() == []
     assert found(home, "raw files")[0]
@@ -216,14 +220,16 @@ def test_a_file_whose_source_cannot_be_asked_is_said_to_be_lost_and_the_rest_goe
     mine.write_bytes(board.read_bytes())
     refresh([str(mine.parent)], home)
     store = RawStore(home.raw)
-    stored = next(one for one in store.snapshots("open_llm_leaderboard") if one.manifest.uri == "2024-09-09.csv")
+    stored = next(
+        snapshot for snapshot in store.snapshots("open_llm_leaderboard") if snapshot.manifest.uri == "2024-09-09.csv"
+    )
     stored.path.write_bytes(b"a" + stored.path.read_bytes()[1:])
     lines: list[str] = []
     refresh(["bundled"], home, lines.append)
     assert any(line.startswith("lost 2024-09-09.csv: name its file or folder with --source") for line in lines)
-    assert stored.snapshot_id not in {one.snapshot_id for one in store.snapshots("open_llm_leaderboard")}
+    assert stored.snapshot_id not in {snapshot.snapshot_id for snapshot in store.snapshots("open_llm_leaderboard")}
     refresh([str(mine.parent)], home)
-    assert stored.snapshot_id in {one.snapshot_id for one in store.snapshots("open_llm_leaderboard")}
+    assert stored.snapshot_id in {snapshot.snapshot_id for snapshot in store.snapshots("open_llm_leaderboard")}
 
 
 def test_only_what_changed_is_read_again_unless_all_is_examined(

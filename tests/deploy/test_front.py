@@ -36,9 +36,9 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Told).serve_for
 
 def free_ports(number: int) -> list[int]:
     found = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [one.getsockname()[1] for one in found]
-    for one in found:
-        one.close()
+    ports = [probe.getsockname()[1] for probe in found]
+    for listener in found:
+        listener.close()
     return ports
 
 
@@ -72,21 +72,21 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             time.sleep(0.1)
         yield url
     finally:
-        for one in reversed(started):
-            one.terminate()
-            one.wait()
+        for process in reversed(started):
+            process.terminate()
+            process.wait()
 
 
-def closed_with(one: socket.socket) -> bytes:
+def closed_with(connection: socket.socket) -> bytes:
     """What a connection is told until it is closed."""
     received = b""
     try:
-        while chunk := one.recv(4096):
+        while chunk := connection.recv(4096):
             received += chunk
     except ConnectionResetError:
         pass
     finally:
-        one.close()
+        connection.close()
     return received
 
 
@@ -111,18 +111,18 @@ def test_what_is_for_those_who_run_it_is_not_outside(front: str, path: str) -> N
 
 def test_a_websocket_is_let_through(front: str) -> None:
     host, _, port = front.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as one:
-        one.sendall(b"GET /pareto/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-        assert one.recv(12) == b"HTTP/1.1 101"
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"GET /pareto/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 101"
 
 
 def test_who_sends_slowly_is_not_waited_for(front: str) -> None:
     host, _, port = front.removeprefix("http://").partition(":")
     slow = [socket.create_connection((host, int(port)), timeout=30) for _ in range(200)]
-    for one in slow:
-        one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+    for connection in slow:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
     began = time.monotonic()
-    answered = [closed_with(one) for one in slow]
+    answered = [closed_with(connection) for connection in slow]
     assert 5 < time.monotonic() - began < 25
     assert answered == [b""] * 200
     assert echoed(front + "/")["path"] == "/"

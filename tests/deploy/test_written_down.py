@@ -84,7 +84,7 @@ def test_passwords_origins_and_proxies_are_handed_on() -> None:
     assert "SKYLINE_ORIGINS" in pages
     for environment in (pages, interface):
         assert "SKYLINE_TRUSTED_PROXIES" in environment
-    variables = {one["name"] for one in manifests()[1]["spec"]["template"]["spec"]["containers"][0]["env"]}
+    variables = {variable["name"] for variable in manifests()[1]["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert variables >= {"SKYLINE_PAGES_PASSWORD", "SKYLINE_API_TOKEN", "SKYLINE_ORIGINS", "SKYLINE_TRUSTED_PROXIES"}
 
 

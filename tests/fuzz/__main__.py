@@ -101,7 +101,7 @@ def _child(asked: argparse.Namespace) -> int:
             if end.startswith("failed"):
                 # One defect has many messages: told by the place, shown with the first.
                 place = end.split(": ", 2)[1]
-                failure = next((one for one in failures if one.split(": ", 2)[1] == place), end)
+                failure = next((failure for failure in failures if failure.split(": ", 2)[1] == place), end)
                 failures.setdefault(failure, []).append(case)
     state.write_text(json.dumps({"counts": counts, "failures": failures, "case": asked.cases}))
     return 0
@@ -129,8 +129,8 @@ def outcome(reader: Any, name: str, seed: int, case: int, folder: Path, *, keep:
     except BaseException as error:  # noqa: BLE001 - whatever else it is, it is a finding
         if keep:
             traceback.print_exc()
-        ours = [one for one in traceback.extract_tb(error.__traceback__) if one.filename.startswith(REPOSITORY)]
-        where = next((one for one in reversed(ours) if "/tests/" not in one.filename), ours[-1])
+        ours = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(REPOSITORY)]
+        where = next((frame for frame in reversed(ours) if "/tests/" not in frame.filename), ours[-1])
         return f"failed: {type(error).__name__} at {Path(where.filename).name}:{where.lineno}: {str(error)[:160]!r}"
 
 

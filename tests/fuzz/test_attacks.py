@@ -356,7 +356,7 @@ def test_a_manifest_that_a_disk_lost_is_named(inbox: Path, home: Settings, spoil
     manifest = next(home.raw.rglob("*.manifest"))
     manifest.write_text(spoil(manifest.read_text()))
     store = RawStore(home.raw)
-    assert [one.path for one in store.broken()] == [manifest]
+    assert [file.path for file in store.broken()] == [manifest]
     with pytest.raises(BrokenManifest, match="restore it from a backup"):
         store.snapshots("open_llm_leaderboard")
 

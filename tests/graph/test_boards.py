@@ -78,11 +78,11 @@ def test_a_source_that_is_down_fails_alone_and_is_seen_in_dagster_on_the_command
     (failure,) = [event for event in ended[DOWN].all_events if event.is_step_failure]
     assert "down.csv could not be fetched" in str(failure.step_failure_data.error)
     assert "it answers 500" in str(failure.step_failure_data.error)
-    runs = {one.tags["dagster/partition"]: one.status for one in run.instance.get_runs()}
+    runs = {record.tags["dagster/partition"]: record.status for record in run.instance.get_runs()}
     assert runs == {ANSWERS: dg.DagsterRunStatus.SUCCESS, DOWN: dg.DagsterRunStatus.FAILURE}
     state = run.instance.get_status_by_partition(KEY, [ANSWERS, DOWN], SOURCES)
     assert state is not None
-    assert {name: one and one.value for name, one in state.items()} == {ANSWERS: "MATERIALIZED", DOWN: "FAILED"}
+    assert {name: event and event.value for name, event in state.items()} == {ANSWERS: "MATERIALIZED", DOWN: "FAILED"}
 
     settings = Settings.model_validate({"home": str(run.home)})
     refresh(["bundled"], settings)

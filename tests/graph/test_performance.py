@@ -190,7 +190,9 @@ def test_kernel_tables_that_are_brought_are_stored_judged_and_fitted_once(
         raise AssertionError("fitted twice")
 
     monkeypatch.setattr("pipelines.sources.kernels.read.calibrate", never)
-    assert [one.accelerator for one, origin in calibrations_in_use(settings).sets if origin != "shipped"] == ["my_a100"]
+    assert [
+        fitted_set.accelerator for fitted_set, origin in calibrations_in_use(settings).sets if origin != "shipped"
+    ] == ["my_a100"]
 
 
 def test_a_kernel_table_of_an_unknown_device_is_set_aside_with_the_nearest_name(tmp_path: Path) -> None:
@@ -208,10 +210,10 @@ def test_a_kernel_table_of_an_unknown_device_is_set_aside_with_the_nearest_name(
 
 def test_the_accuracy_page_prints_the_errors_that_ship() -> None:
     page = Path(__file__).resolve().parents[2].joinpath("docs", "accuracy.md").read_text("utf-8")
-    for one in shipped():
-        for fitted in one.calibrations:
+    for calibration_set in shipped():
+        for fitted in calibration_set.calibrations:
             assert (
-                f"| {one.accelerator} | {fitted.operator_class} | {fitted.kernels:,} |"
+                f"| {calibration_set.accelerator} | {fitted.operator_class} | {fitted.kernels:,} |"
                 f" {fitted.held_out_mape_pct:.2f} % | {fitted.held_out_median_error_pct:.2f} %"
                 f" | {fitted.interval_coverage_pct:.1f} % | {fitted.below_bound_pct:.2f} % |"
             ) in page

@@ -112,7 +112,7 @@ def test_a_drop_of_files_and_bundles_makes_one_refresh(run: Run) -> None:
     def asked() -> list[dg.RunRequest]:
         with dg.build_sensor_context(instance=run.instance) as context:
             ticks = [sensor(context, home=Home(folder=str(run.home))) for sensor in (inbox, bundles)]
-        return [one for tick in ticks if isinstance(tick, dg.SensorResult) for one in tick.run_requests or []]
+        return [request for tick in ticks if isinstance(tick, dg.SensorResult) for request in tick.run_requests or []]
 
     (first,) = asked()
     assert first.job_name == "load_profile_bundle"

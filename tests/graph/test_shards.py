@@ -101,7 +101,7 @@ def test_a_shard_whose_node_is_lost_is_measured_elsewhere_and_where_none_is_left
         while not (began := [*said.glob("*.began")]):
             time.sleep(0.1)
         raylet, _, measuring = map(int, began[0].read_text().split())
-        (node,) = (one for one in workers if one.all_processes["raylet"][0].process.pid == raylet)
+        (node,) = (worker for worker in workers if worker.all_processes["raylet"][0].process.pid == raylet)
         workers.remove(node)
         nodes.remove_node(node, allow_graceful=False)
         os.kill(measuring, signal.SIGKILL)  # with the machine all of its processes are gone

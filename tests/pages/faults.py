@@ -20,13 +20,14 @@ def _axe() -> str:
     return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 
 
-def faults(page: Page, width: int, theme: str, *, fetching: bool = False) -> list[str]:
+def faults(page: Page, width: int, theme: str, *, contrast: bool = True, fetching: bool = False) -> list[str]:
     """Critical and serious faults of an open page on a screen of that width, in that theme; one line each.
 
     Args:
         page: What is open.
         width: Of the screen, in pixels.
         theme: `light` or `dark`.
+        contrast: Whether every text is held against what is behind it: half of the time of axe.
         fetching: Whether axe reads stylesheets and media once more, from each shadow root: half of its time, for two
             of its rules, whether a stylesheet locks the orientation and whether a sound plays by itself.
     """
@@ -34,7 +35,8 @@ def faults(page: Page, width: int, theme: str, *, fetching: bool = False) -> lis
     resize(page, width)
     if not page.evaluate("() => Boolean(window.axe)"):
         page.evaluate(_axe())
-    options = {"resultTypes": ["violations"], "selectors": False, "preload": fetching}
+    rules = {"color-contrast": {"enabled": contrast}}
+    options = {"resultTypes": ["violations"], "selectors": False, "preload": fetching, "rules": rules}
     found = page.evaluate("async (options) => (await axe.run(document, options)).violations", options)
     return [
         f"{width} px, {theme}: {fault['id']} ({fault['impact']}): {node['html'][:160]}"

@@ -66,6 +66,7 @@ def test_what_changed_since_the_state_before_is_told_with_reasons(visit: Visit, 
     assert f"{counts['refit']:,} without new results, moved only by the new fit" in told.inner_text()
 
 
+@pytest.mark.slow
 def test_a_front_of_the_past_holds_nothing_that_came_later_and_its_address_lasts(
     visit: Visit, bundled_home: Path
 ) -> None:
@@ -97,6 +98,7 @@ def test_the_old_board_is_one_link_away_and_old_addresses_still_lead_to_it(visit
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_models_are_compared_by_domain_beyond_the_old_board(visit: Visit) -> None:
     page = visit.open("compare?models=Qwen/Qwen3.6-27B&models=google/gemma-4-31B-it")
     line = page.locator("table.list tr", has_text="Ability: overall").inner_text()
@@ -127,6 +129,7 @@ def test_32b_at_3_bits_or_14b_at_8_is_answered_beyond_noise_or_not(visit: Visit,
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_arena_boards_of_all_publications_are_one_series_up_to_the_newest(visit: Visit, bundled_home: Path) -> None:
     page = visit.open("arena?source=living_boards&models=deepseek-r1&models=glm-4.5")
     ((newest, breaks),) = asked(

@@ -25,7 +25,7 @@ def test_a_chart_s_files_hold_what_it_draws_and_say_what_that_is(served: Served)
     assert float(rows[0]["size_gib"]) == told["rows"][0]["size_gib"]
     assert told["axes"] == {"x": "Size (GiB)", "y": "Average (points)"}
     assert told["warehouse"]["release"].startswith("skyline-")
-    assert [one["source"] for one in told["sources"]] == ["bundled/open_llm_v2_2025-03-13.csv"]
+    assert [source["source"] for source in told["sources"]] == ["bundled/open_llm_v2_2025-03-13.csv"]
     assert told["as_of"] == "2025-03-13"
     assert told["address"] == f"{served.url}chart/leaderboard/scatter?board=open_llm"
     assert get(served, "chart/leaderboard/scatter.bib?board=open_llm").text == told["bibtex"]

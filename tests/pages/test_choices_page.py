@@ -67,6 +67,7 @@ def test_what_was_left_out_says_what_it_needs_and_what_there_is(standing: Visit,
     assert any(re.fullmatch(r"needs [\d.]+ GiB a device in 4-bit, you have 21\.2", reason) for reason in reasons)
 
 
+@pytest.mark.slow
 def test_two_devices_hold_what_one_does_not_a_limit_changes_the_answer_and_the_address_brings_it_back(
     visit: Visit, bundled_home: Path
 ) -> None:

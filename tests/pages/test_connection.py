@@ -10,6 +10,7 @@ from .served_pages import PATIENCE_S, Visit, serve, visiting
 pytestmark = [pytest.mark.page]
 
 
+@pytest.mark.slow
 def test_a_page_says_that_its_server_is_gone_and_opens_again_as_it_was_with_the_newest_data(
     browser: BrowserContext, bundled_home: Path, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ def test_a_page_of_predictions_leads_to_the_error_of_their_class(visit: Visit, a
         assert any(re.fullmatch(rf"how-far-off\?stage=(?:{spelled})", href) for href in found), (stage, found)
 
 
+@pytest.mark.slow
 def test_energy_is_in_one_unit_with_its_parts_and_the_link_opens_its_error(visit: Visit) -> None:
     page = visit.open("processors")
     page.locator("text=kWh per million tokens").first.wait_for()

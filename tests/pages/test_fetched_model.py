@@ -65,7 +65,7 @@ def data(home: Path) -> Data:
 
 
 def test_it_is_found_and_offered_wherever_models_are(data: Data) -> None:
-    assert [(one.kind, one.name) for one in find(data, PAGES, "new-1b")][:1] == [("model", MODEL)]
+    assert [(hit.kind, hit.name) for hit in find(data, PAGES, "new-1b")][:1] == [("model", MODEL)]
     for page in (
         Roofline(data, f"?model={quote(MODEL)}"), Serve(data, f"?model={quote(MODEL)}"),
         Processors(data, f"?model={quote(MODEL)}"),

@@ -128,6 +128,7 @@ _FIRST = """(name) => { for (const d of Bokeh.documents) for (const m of d._all_
     return [x[0], y[0], box.left + view.frame.x_scale.compute(x[0]), box.top + view.frame.y_scale.compute(y[0])] } }"""
 
 
+@pytest.mark.slow
 def test_a_point_says_whose_it_is_and_the_chart_can_be_saved_as_a_picture(
     visit: Visit, bundled_home: Path, tmp_path: Path
 ) -> None:

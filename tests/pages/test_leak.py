@@ -39,8 +39,8 @@ def test_sessions_that_are_closed_leave_nothing_behind(bundled_home: Path, tmp_p
     served = next(pages)
 
     def open_and_close(number: int) -> None:
-        for one in range(number):
-            IOLoop.current().run_sync(functools.partial(_visit, served.url, PAGES[one % len(PAGES)]))
+        for visitor in range(number):
+            IOLoop.current().run_sync(functools.partial(_visit, served.url, PAGES[visitor % len(PAGES)]))
         for _ in range(120):
             told = httpx.get(served.url + "metrics", trust_env=False, timeout=PATIENCE_S).text
             if "skyline_pages_open 0.0" in told:

@@ -41,6 +41,7 @@ def test_points_modules_and_errors_stand_on_the_page_with_their_source_and_downl
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_an_address_restores_the_choice_what_is_none_is_noted_and_energy_says_why_there_is_none(visit: Visit) -> None:
     page = visit.open("measured?stage=prefill&quantity=energy&model=nobody/none")
     page.get_by_text("is not a choice here").first.wait_for()
@@ -49,6 +50,7 @@ def test_an_address_restores_the_choice_what_is_none_is_noted_and_energy_says_wh
     assert "quantity=energy" in visit.address()
 
 
+@pytest.mark.slow
 def test_on_a_phone_a_logarithmic_axis_has_enough_marks_and_a_command_s_option_stays_whole(
     browser: BrowserContext, served: Served
 ) -> None:

@@ -43,14 +43,14 @@ def test_a_query_finds_what_people_call_a_model_a_device_or_a_page(data: Data) -
     assert first(data, "4090") == ("device", DEVICE)
     assert first(data, "2x3090") == ("device", "RTX-3090")
     assert first(data, "advis") == ("page", "Advisor")
-    assert {one.name for one in find(data, PAGES, "h100")} >= {"H100-PCIe-80GB", "H100-SXM5-80GB"}
+    assert {hit.name for hit in find(data, PAGES, "h100")} >= {"H100-PCIe-80GB", "H100-SXM5-80GB"}
     # What is typed so far begins a word: a date that contains 4090 is no card.
-    assert all("20240904" not in one.name for one in find(data, PAGES, "4090"))
-    assert any(one.name == MODEL for one in find(data, PAGES, "qwen2.5-7b-ins"))
+    assert all("20240904" not in hit.name for hit in find(data, PAGES, "4090"))
+    assert any(hit.name == MODEL for hit in find(data, PAGES, "qwen2.5-7b-ins"))
     # Nothing is meant by a slip of the keyboard, so what is spelled alike is offered, and says so.
     slips = find(data, PAGES, "RTX 4O9O")
     assert slips
-    assert {one.note for one in slips} == {"spelled alike"}
+    assert {hit.note for hit in slips} == {"spelled alike"}
 
 
 def test_no_text_reaches_the_file_system(data: Data, tmp_path: Path) -> None:
@@ -129,13 +129,17 @@ def test_a_devices_figures_are_those_of_the_table(data: Data) -> None:
     assert usual["usd_per_device_hour"].to_list() == [data.door().usd_per_device_hour(DEVICE)]
 
 
-def test_an_unknown_name_says_the_nearest_and_is_escaped(visit: Visit) -> None:
-    page = visit.open("device?id=RTX%204O9O")
-    assert "RTX-4090" in page.locator("main .note").inner_text()
-    assert page.locator("h1").inner_text() == "Devices"
-    page = visit.open("model?id=Qwen/Qwen2.5-7C-Instructt")
-    assert "Qwen/Qwen2.5-7B-Instruct" in page.locator("main .note").inner_text()
+def test_an_unknown_name_says_the_nearest(data: Data) -> None:
+    device, model = DevicePage(data, "?id=RTX%204O9O"), ModelPage(data, "?id=Qwen/Qwen2.5-7C-Instructt")
+    assert device.device is None
+    assert "RTX-4090" in device.notes.object
+    assert model.model is None
+    assert "Qwen/Qwen2.5-7B-Instruct" in model.notes.object
+
+
+def test_a_name_is_escaped(visit: Visit) -> None:
     page = visit.open("model?id=" + quote("<img src=x onerror=alert(1)>"))
+    assert "onerror" in page.locator("main .note").inner_text()
     assert page.locator("main img").count() == 0
     assert visit.errors == []
 
@@ -144,15 +148,6 @@ def test_a_lasting_address_leads_to_the_page_and_search_leads_there_by_keyboard(
     page = visit.open(f"model/{MODEL}?context=8192")
     page.locator("h1").first.wait_for()
     assert visit.address() in {f"model?id={quote(MODEL, safe='')}&context=8192", f"model?id={MODEL}&context=8192"}
-    # On paper a card goes on over the page's end, so that no page but the last is left half empty: rows of tables,
-    # which are never torn, leave half a page in all.
-    page.emulate_media(media="print")
-    page.set_viewport_size({"width": 1047, "height": 720})
-    visit.settle()
-    pages = page.evaluate("document.documentElement.scrollHeight") / _PAPER_PX
-    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) < pages + 1.5
-    page.emulate_media(media="screen")
-    page.set_viewport_size({"width": 1440, "height": 900})
     field = page.get_by_role("combobox", name="Find a model, a device or a page")
     field.fill("4090")
     page.locator("#found [role=option]").first.wait_for()
@@ -163,9 +158,25 @@ def test_a_lasting_address_leads_to_the_page_and_search_leads_there_by_keyboard(
     page.wait_for_url("**/device?id=RTX-4090")
     visit.settle()
     assert page.locator("h1").first.inner_text() == DEVICE
+    assert visit.errors == []
+    assert visit.foreign == []
+    assert served.complaints() == []
+
+
+@pytest.mark.slow
+def test_on_paper_cards_go_on_over_the_page_s_end_and_on_a_phone_rows_keep_their_figure(visit: Visit) -> None:
+    page = visit.open(f"model/{MODEL}?context=8192")
+    # On paper a card goes on over the page's end, so that no page but the last is left half empty: rows of tables,
+    # which are never torn, leave half a page in all.
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 1047, "height": 720})
+    visit.settle()
+    pages = page.evaluate("document.documentElement.scrollHeight") / _PAPER_PX
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) < pages + 1.5
     # On a phone a row keeps its name and the figure that most come for.
+    page.emulate_media(media="screen")
     resize(page, 390)
-    visit.open(visit.address())
+    visit.open("device?id=RTX-4090")
     shown = [
         [
             head
@@ -177,8 +188,6 @@ def test_a_lasting_address_leads_to_the_page_and_search_leads_there_by_keyboard(
     assert ["Model", "Ability"] in shown
     assert ["Figure", "Value"] in shown
     assert visit.errors == []
-    assert visit.foreign == []
-    assert served.complaints() == []
 
 
 def test_the_search_answers_as_json_and_bounds_what_it_is_asked(served: Served) -> None:

@@ -42,7 +42,7 @@ def test_the_correlations_drawn_are_those_of_the_warehouse_and_follow_the_kind_c
             " WHERE board = 'open_llm_v2' AND other_measure != 'log2_parameters_total'",
         )
         assert len(rows) == 15
-        assert all(drawn[f"{one} · {other}"] == f"{value:.2f}" for one, other, value in rows)
+        assert all(drawn[f"{benchmark} · {other}"] == f"{value:.2f}" for benchmark, other, value in rows)
     assert visit.errors == []
 
 
@@ -64,6 +64,7 @@ def test_grouping_filter_and_values_change_the_drawing_and_the_address_restores_
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_a_box_over_an_axis_keeps_the_lines_through_it_and_reset_takes_it_away(visit: Visit) -> None:
     page = visit.open("patterns?board=open_llm")
     chart = page.locator(".bk-Figure").nth(1)

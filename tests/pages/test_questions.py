@@ -75,6 +75,7 @@ def test_what_to_run_on_a_card_a_laptop_two_cards_or_a_server(visit: Visit, data
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_eight_h100_or_four_b200_for_fifty_users_of_a_70b_model(visit: Visit, data: Data) -> None:
     page = visit.open("")
     press(visit, page.locator("a.door[href=serve]"))
@@ -112,6 +113,7 @@ def _usd(data: Data, device: str) -> float:
     return price
 
 
+@pytest.mark.slow
 def test_what_a_doubling_brings_with_its_interval_and_how_to_cite_it(visit: Visit, data: Data) -> None:
     page = visit.open("")
     press(visit, page.locator(".findings li", has_text="per doubling").get_by_role("link", name="See it"))

@@ -97,6 +97,7 @@ def test_two_configurations_stand_side_by_side(visit: Visit) -> None:
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_a_hostile_address_falls_back_visibly(visit: Visit) -> None:
     evil = quote("<img src=q onerror=window.ran=1>")
     page = visit.open(f"roofline?model={evil}&batch=-3&tp=7&context=1e9&zzz=1")

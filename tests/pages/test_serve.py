@@ -62,6 +62,7 @@ def test_a_fleet_says_which_target_it_misses_first_and_one_that_cannot_be_says_w
     assert visit.errors == []
 
 
+@pytest.mark.slow
 def test_the_answer_fits_a_phone_and_says_how_far_off_such_predictions_are(visit: Visit) -> None:
     page = visit.open(SMALL)
     page.locator(HEAD).wait_for()

@@ -197,8 +197,8 @@ def test_many_addresses_together_fill_no_memory_and_whoever_sends_little_stays(
                 sent += await _send(held[-1], MOST_BYTES - (2 << 20))
             grown = resident_kib(served.process) - before
             is_open = reader.close_code is None
-            for one in (reader, *held):
-                one.close()
+            for socket in (reader, *held):
+                socket.close()
             return sent, grown << 10, is_open
 
         sent, grown, is_open = IOLoop.current().run_sync(attack)

@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.page]
 COLD_BYTES, WARM_BYTES = 1_200_000, 60_000
 
 
+@pytest.mark.slow
 def test_a_page_weighs_little_and_next_to_nothing_the_second_time(browser: BrowserContext, served: Served) -> None:
     weights: list[float] = []
     for visit in visiting(browser, served.url, is_new=True):

@@ -272,8 +272,8 @@ def test_the_front_of_anybodys_file_keeps_ties_and_counts_what_was_left_out_on_s
 
 def test_a_front_may_have_one_objective_or_many_and_other_columns_come_along(skyline: Skyline, tmp_path: Path) -> None:
     path = str(written(tmp_path, "models.csv"))
-    one = skyline("front", path, "--maximise", "score", "--format", "json")
-    assert {row["model"] for row in json.loads(one.out)} == {"unsized"}
+    front = skyline("front", path, "--maximise", "score", "--format", "json")
+    assert {row["model"] for row in json.loads(front.out)} == {"unsized"}
     both = skyline("front", path, "--minimise", "size_gib", "--minimise", "score", "--format", "csv")
     assert pl.read_csv(io.BytesIO(both.out)).columns == MODELS.columns
     assert pl.read_csv(io.BytesIO(both.out))["model"].to_list() == ["small"]

@@ -144,9 +144,9 @@ def test_fit_lists_every_accelerator_and_for_one_the_longest_context(skyline: Sk
     assert everywhere.height > 50
     eight = everywhere.filter(pl.col("accelerator") == H200)
     assert eight["devices"].item() == 8  # 627 GiB as published in fp8; 16 bits would need more than one node
-    (one,) = json.loads(skyline("fit", LLAMA, "--accelerator", "RTX-4090", "--format", "json").out)
-    assert (one["verdict_on_one"], one["devices"], one["max_context"]) == ("fits", 1, 8192)
-    assert one["run"].startswith("llama-server -m ")
+    (row,) = json.loads(skyline("fit", LLAMA, "--accelerator", "RTX-4090", "--format", "json").out)
+    assert (row["verdict_on_one"], row["devices"], row["max_context"]) == ("fits", 1, 8192)
+    assert row["run"].startswith("llama-server -m ")
     asked = skyline(
         "fit", "meta-llama/Meta-Llama-3-70B", "--accelerator", "H100-SXM5-80GB", "--engine", "vllm", "--format", "json"
     )

@@ -33,11 +33,11 @@ def old(tmp_path: Path) -> Settings:
 
 def test_it_opens_as_it_is(old: Settings) -> None:
     assert Reader(old.published).query("SELECT count(*) AS n FROM core.models").item() == 39
-    assert [(one.is_current, one.fault) for one in versions(old.published, examine=True)] == [(True, None)]
+    assert [(version.is_current, version.fault) for version in versions(old.published, examine=True)] == [(True, None)]
     assert fault_of_current(current(old.published)) is None
     assert len(RawStore(old.raw).snapshots("open_llm_leaderboard")) == 2
     assert RawStore(old.raw).broken() == []
-    assert {one.what: one.fine for one in examine(old) if one.what in {"warehouse", "raw files", "link"}} == {
+    assert {check.what: check.fine for check in examine(old) if check.what in {"warehouse", "raw files", "link"}} == {
         "warehouse": True, "raw files": True, "link": True,
     }  # fmt: skip
 

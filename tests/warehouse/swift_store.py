@@ -98,7 +98,7 @@ def swift(folder: Path) -> Iterator[dict[str, str]]:
 def _free_ports(how_many: int) -> list[int]:
     with ExitStack() as stack:
         held = [stack.enter_context(create_server(("127.0.0.1", 0))) for _ in range(how_many)]
-        return [one.getsockname()[1] for one in held]
+        return [probe.getsockname()[1] for probe in held]
 
 
 def _make_bucket(port: int) -> None:

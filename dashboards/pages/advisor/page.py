@@ -100,8 +100,8 @@ class Advisor:
             UnknownAccelerator: The text names no devices, or the processor is not known.
         """
         state, door = self.state, self.data.door()
-        found = resolve_device(state.machine, door.devices)
-        fleet = found.fleet
+        machine = resolve_device(state.machine, door.devices)
+        fleet = machine.fleet
         for device, _ in fleet.parts:
             door = door.with_device(device)
         device, count = fleet.parts[0]
@@ -112,7 +112,7 @@ class Advisor:
             host_memory_gib=state.host, host=host, fleet=fleet if fleet.is_mixed else None,
             **engine_options.chosen(state),
         )  # fmt: skip
-        return need, door, [found.note] if found.note else []
+        return need, door, [machine.note] if machine.note else []
 
     def _advise(self) -> None:
         state = self.state
@@ -138,7 +138,7 @@ class Advisor:
 
     def _show(self, advice: Advice | None) -> None:
         runs = advice.of("runs") if advice else []
-        found = advice.candidates if advice else ()
+        candidates = advice.candidates if advice else ()
         self.answer.object = (
             render(
                 __file__, "answer.html", best=advice.best, others=advice.within_noise, need=advice.need,
@@ -154,14 +154,14 @@ class Advisor:
         )
         self.offload_card.visible = offloaded is not None
         self.chart.show(dots(runs))
-        rows = frame([{**one.row(), "group": _GROUPS[one.verdict]} for one in found])
+        rows = frame([{**candidate.row(), "group": _GROUPS[candidate.verdict]} for candidate in candidates])
         self.table.show("All candidates", "By verdict, most capable first", rows)
 
     def _machine_link(self, advice: Advice) -> tuple[str, str]:
         """The device's name, and the address of its page."""
         name, shown = advice.need.accelerator, advice.need.machine
-        known = name in self.data.door().devices
-        return shown, address_of_device(name if known else self.state.machine)
+        is_device = name in self.data.door().devices
+        return shown, address_of_device(name if is_device else self.state.machine)
 
     def _describe(self) -> dict[str, Any]:
         return {"address": f"advisor{self.state.address()}", "scale": "Epoch Capabilities Index", "interval": "90 %"}
@@ -216,8 +216,8 @@ def _ablest_offloaded(advice: Advice) -> Candidate | None:
     return other
 
 
-def _rate(one: Candidate) -> str:
-    return f"{formats.significant(one.tokens_per_s[1])} tokens/s" if one.tokens_per_s else ""
+def _rate(candidate: Candidate) -> str:
+    return f"{formats.significant(candidate.tokens_per_s[1])} tokens/s" if candidate.tokens_per_s else ""
 
 
 def dots(runs: list[Candidate]) -> Rows:
@@ -225,21 +225,21 @@ def dots(runs: list[Candidate]) -> Rows:
     marks = pl.DataFrame(
         {
             "row": list(range(len(runs))),
-            "x": [one.ability_in_format for one in runs],
-            "low": [one.ability_low for one in runs],
-            "high": [one.ability_high for one in runs],
-            "name": [f"{one.model_id} in {one.weight_format}" for one in runs],
+            "x": [run.ability_in_format for run in runs],
+            "low": [run.ability_low for run in runs],
+            "high": [run.ability_high for run in runs],
+            "name": [f"{run.model_id} in {run.weight_format}" for run in runs],
             "first": [
-                f"ability {one.ability_in_format:.1f} ({one.ability_low:.1f} to {one.ability_high:.1f}), "
-                f"{one.evidence_class}"
-                for one in runs
+                f"ability {run.ability_in_format:.1f} ({run.ability_low:.1f} to {run.ability_high:.1f}), "
+                f"{run.evidence_class}"
+                for run in runs
             ],
-            "second": [_rate(one) for one in runs],
+            "second": [_rate(run) for run in runs],
         },
         schema={
             "row": pl.Int64, "x": pl.Float64, "low": pl.Float64, "high": pl.Float64, "name": pl.String,
             "first": pl.String, "second": pl.String,
         },
     ).with_columns(colour=pl.lit(theme.COLOURS[0]), mark=pl.lit("circle"), fill=pl.lit(0.85))  # fmt: skip
-    names = [f"{one.model_id.rsplit('/', maxsplit=1)[-1]} · {one.weight_format}" for one in runs]
+    names = [f"{run.model_id.rsplit('/', maxsplit=1)[-1]} · {run.weight_format}" for run in runs]
     return Rows(names=names, marks=marks, axis="Ability (index points)", row_px=26)

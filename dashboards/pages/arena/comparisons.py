@@ -65,14 +65,14 @@ class Comparisons:
             breaks = pl.DataFrame(schema={"before_date": pl.Date, "after_date": pl.Date})
             more = "Each window is shifted so that its models have their overall mean."
         history = self._data.ask(query, **keys)
-        found = history.filter(pl.col("model").is_in(chosen))
-        if found.is_empty():
+        rows = history.filter(pl.col("model").is_in(chosen))
+        if rows.is_empty():
             card.hide(title, _no_history(chosen, votes_id))
             return
         swatches = self._history.show(history, chosen, breaks)
         dates = history["as_of_date"].n_unique()
-        subtitle = f"{formats.count(found.height)} ratings on {formats.count(dates)} dates"
-        card.show(title, subtitle, swatches, self._where(found.height, "ratings"), more)
+        subtitle = f"{formats.count(rows.height)} ratings on {formats.count(dates)} dates"
+        card.show(title, subtitle, swatches, self._where(rows.height, "ratings"), more)
         card.came_from(query, keys)
 
     def _as_one_series(self, chosen: list[str]) -> None:
@@ -105,17 +105,17 @@ class Comparisons:
         if votes_id is None:
             query, keys = "arena_categories", arena_boards.board_of(self._state)
             del keys["category"]
-        found = self._data.ask(query, **keys)
-        drawn = found.filter(pl.col("model").is_in(chosen))
+        rows = self._data.ask(query, **keys)
+        drawn = rows.filter(pl.col("model").is_in(chosen))
         if drawn.is_empty():
             card.hide(
                 title,
                 "This source rates no second category on this date."
-                if found.is_empty()
+                if rows.is_empty()
                 else "None of the chosen models is rated in another category.",
             )
             return
-        self._deltas.show(arena_rows.deltas(found, chosen))
+        self._deltas.show(arena_rows.deltas(rows, chosen))
         styles = palette(chosen)
         lines = [legend.Entry(name, *styles[name]) for name in chosen if name in drawn["model"]]
         lines.append(legend.Entry("95 % interval of the category rating", OTHER_COLOUR, "bar"))
@@ -133,31 +133,31 @@ class Comparisons:
         if votes_id is None:
             query, keys = "arena_styles", arena_boards.board_of(self._state)
             del keys["style_control"]
-        found = self._data.ask(query, **keys)
-        if found.is_empty():
+        rows = self._data.ask(query, **keys)
+        if rows.is_empty():
             card.hide(title, "This source gives no ratings both without and with style controlled for.")
             return
-        best = found.sort("rank_plain", "rank_controlled", "model").head(_STYLED)
+        best = rows.sort("rank_plain", "rank_controlled", "model").head(_STYLED)
         named = rated.select("model", "licence_class").unique("model", keep="first")
         models = best.select("model").join(named, on="model", how="left", maintain_order="left")
-        self._styles.show(arena_rows.styles(found, models))
-        moved = [abs(before - after) for before, after in found.select("rank_plain", "rank_controlled").iter_rows()]
+        self._styles.show(arena_rows.styles(rows, models))
+        moved = [abs(before - after) for before, after in rows.select("rank_plain", "rank_controlled").iter_rows()]
         changed = sum(distance > 0 for distance in moved)
-        there_are = formats.count(found.height)
+        there_are = formats.count(rows.height)
         subtitle = f"{formats.count(changed)} of {there_are} models change their rank, by at most {max(moved)}"
         lines = [legend.Entry("without style control", OTHER_COLOUR, hollow=True), legend.Entry("with", OTHER_COLOUR)]
         more = f"Drawn: the first {models.height} by rank without control. {self._coefficients(votes_id)}"
-        card.show(title, subtitle, legend.swatches(_STYLES, lines), self._where(found.height, "models"), more)
+        card.show(title, subtitle, legend.swatches(_STYLES, lines), self._where(rows.height, "models"), more)
         card.came_from(query, keys)
 
     def _coefficients(self, votes_id: str | None) -> str:
         if votes_id is None:
             return "Style control removes the influence of length and formatting."
-        found = self._data.ask("arena_style_coefficients", votes_id=votes_id, category=self._state.category)
+        rows = self._data.ask("arena_style_coefficients", votes_id=votes_id, category=self._state.category)
         parts = [
             f"{_FEATURES.get(feature, feature)} {decimal(likely, 2, signed=True)}"
             f" ({decimal(low, 2, signed=True)} to {decimal(high, 2, signed=True)})"
-            for feature, likely, low, high in found.iter_rows()
+            for feature, likely, low, high in rows.iter_rows()
         ]
         return f"Log-odds of a win per usual difference in {', '.join(parts)}." if parts else ""
 

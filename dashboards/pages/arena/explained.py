@@ -46,9 +46,9 @@ class WorkedVote:
         votes = arena_boards.votes_id(state)
         if votes is not None and state.method == _ELO:
             keys = {"votes_id": votes, "category": state.category, "method": _FITTED}
-            found = self._data.ask("arena_votes_ratings", **keys)
-            known = {row["model"]: row for row in found.iter_rows(named=True)}
-            fitted = [known.get(row["model"], {}) for row in pair]
+            ratings = self._data.ask("arena_votes_ratings", **keys)
+            rating_of = {row["model"]: row for row in ratings.iter_rows(named=True)}
+            fitted = [rating_of.get(row["model"], {}) for row in pair]
         self._pane.object = worked(pair, fitted)
 
 
@@ -77,11 +77,11 @@ def worked(pair: Sequence[Mapping[str, Any]], fitted: Sequence[Mapping[str, Any]
     header = ("Vote", "Score S", "Surprise S − E", "Change K (S − E)", "Model A after", "Model B after")
     lines = [
         [
-            f"A {_OUTCOMES[one.outcome]}", f"{one.score:g}", decimal(one.surprise, 3, signed=True),
-            decimal(one.change, 2, signed=True),
-            f"{one.first:,.2f}", f"{one.second:,.2f}",
+            f"A {_OUTCOMES[row.outcome]}", f"{row.score:g}", decimal(row.surprise, 3, signed=True),
+            decimal(row.change, 2, signed=True),
+            f"{row.first:,.2f}", f"{row.second:,.2f}",
         ]
-        for one in update.updates
+        for row in update.updates
     ]  # fmt: skip
     return render(
         __file__, "vote.html", first=first, second=second, first_rating=f"{pair[0]['rating']:,.1f}",

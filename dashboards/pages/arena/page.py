@@ -158,8 +158,8 @@ class Arena(SessionPage[ArenaState]):
         self.vote.draw(self.rated)
 
     def _filtered(self) -> None:
-        found = filters.searched(self.rated, self.state.search, "model", "organization")
-        self.shown = arena_boards.within(found, self.state)
+        rows = filters.searched(self.rated, self.state.search, "model", "organization")
+        self.shown = arena_boards.within(rows, self.state)
         empty = [] if not self.shown.is_empty() else ["No model passes these filters. Remove one."]
         self.notes.object = page.notes([*self._notes, *empty])
         self.counts.object = block("shown_of", self.shown.height, self.rated.height, "models")

@@ -27,9 +27,11 @@ def ratings(models: pl.DataFrame) -> Rows:
 
 def ranks(models: pl.DataFrame) -> Rows:
     """Best and worst rank that the interval of each model supports; models without interval are left out."""
-    known = models.filter(pl.col("rank_best").is_not_null())
-    marks = _marks(known, "rank_best", "rank_best", "rank_worst")
-    return Rows(known["model"].to_list(), marks, "Rank, from the best to the worst that the interval supports", least=0)
+    ranked_models = models.filter(pl.col("rank_best").is_not_null())
+    marks = _marks(ranked_models, "rank_best", "rank_best", "rank_worst")
+    return Rows(
+        ranked_models["model"].to_list(), marks, "Rank, from the best to the worst that the interval supports", least=0
+    )
 
 
 def _marks(models: pl.DataFrame, x: str, low: str, high: str) -> pl.DataFrame:

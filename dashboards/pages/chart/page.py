@@ -37,11 +37,11 @@ def build(data: Data, search: str, pages: Sequence[Page]) -> Content:
         return _unknown(of, is_bare=is_bare)
     with page.all_at_once():
         content = owner.build(data, choices)
-    found = objects.charts(content, owner.slug, choices)
-    if name not in found:
-        return _unknown(of, owner.slug, list(found.values()), is_bare=is_bare)
+    charts = objects.charts(content, owner.slug, choices)
+    if name not in charts:
+        return _unknown(of, owner.slug, list(charts.values()), is_bare=is_bare)
     begins = [("of", of), *([("frame", "yes")] if is_bare else [])]
-    alone = _Alone(data, content, found[name], root_of(pn.state.curdoc, data.proxies))
+    alone = _Alone(data, content, charts[name], root_of(pn.state.curdoc, data.proxies))
     return Content(
         pn.Column(alone.chart.card, alone.source if is_bare else alone.rest, sizing_mode="stretch_width"),
         state=content.state, address_begins=begins, is_bare=is_bare,
@@ -74,9 +74,9 @@ class _Alone:
 
     def _follow(self) -> None:
         state = self._content.state
-        found = objects.charts(self._content, self.chart.page, state.address() if state is not None else "")
-        if self.chart.name in found:
-            self.chart = found[self.chart.name]
+        charts = objects.charts(self._content, self.chart.page, state.address() if state is not None else "")
+        if self.chart.name in charts:
+            self.chart = charts[self.chart.name]
             with page.together():
                 self._show()
 

@@ -267,11 +267,11 @@ class Choices:
         frame = self.data.ask("choice_coverage")
         parts = []
         for (source,), rows in frame.group_by("source", maintain_order=True):
-            known = int(rows.filter(pl.col("is_choosable"))["models"].sum())
+            choosable = int(rows.filter(pl.col("is_choosable"))["models"].sum())
             missing = rows.filter(~pl.col("is_choosable")).sort("models", descending=True).head(2)
             why = "; ".join(f"{formats.count(row['models'])}: {row['outcome']}" for row in missing.to_dicts())
             total = formats.count(int(rows["models"].sum()))
-            parts.append(f"{formats.boards(source)}: {formats.count(known)} of {total} can be placed ({why})")
+            parts.append(f"{formats.boards(source)}: {formats.count(choosable)} of {total} can be placed ({why})")
         return page.caption(". ".join(parts) + '. All of it: `skyline sql "FROM marts.choice_coverage"`.')
 
     def _turn_round(self) -> None:
@@ -283,18 +283,18 @@ class Choices:
             "least": wanted - 0.005, "batch": int(state.batch), "context": int(state.context),
             **{f"w_{short}": state.weights[name] for short, name in _SHORT.items()},
         }  # fmt: skip
-        found = self.data.ask("cheapest_hardware", **parameters)
+        rows = self.data.ask("cheapest_hardware", **parameters)
         many = pl.when(pl.col("devices") > 1).then(pl.format("{} × {}", "devices", "accelerator"))
-        self.reverse = found.with_columns(
+        self.reverse = rows.with_columns(
             many.otherwise("accelerator").alias("hardware"),
             pl.col("precision").replace_strict(rules.PRECISIONS, default=pl.col("precision")).alias("precision_words"),
         )
         self.hardware.show(self.reverse)
-        priced = found.filter(pl.col("usd_per_hour").is_not_null())
-        if found.is_empty():
+        priced = rows.filter(pl.col("usd_per_hour").is_not_null())
+        if rows.is_empty():
             line = f"Nothing in the warehouse reaches {wanted:.1f} points on any hardware at this context and batch."
         elif priced.is_empty():
-            line = f"{counted(found.height, 'configuration')} can reach {wanted:.1f} points; none has a rental price."
+            line = f"{counted(rows.height, 'configuration')} can reach {wanted:.1f} points; none has a rental price."
         else:
             row = priced.row(0, named=True)
             count = f"{row['devices']} × " if row["devices"] > 1 else ""

@@ -62,10 +62,10 @@ def swatches(models: Sequence[str]) -> str:
 
 def pairs(abilities: pl.DataFrame, models: Sequence[str]) -> dict[str, list[tuple[float, float | None] | None]]:
     """Per domain, the ability of each model with its standard error, as the table compares them."""
-    found = {(row["domain"], row["model_id"]): row for row in abilities.iter_rows(named=True)}
+    ability_rows = {(row["domain"], row["model_id"]): row for row in abilities.iter_rows(named=True)}
     return {
         domain: [
-            None if (row := found.get((domain, model))) is None
+            None if (row := ability_rows.get((domain, model))) is None
             else (row["ability"], (row["ability_high"] - row["ability_low"]) / (2 * TWO_SIDED_90))
             for model in models
         ]

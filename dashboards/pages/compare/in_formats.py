@@ -42,13 +42,13 @@ class Formats:
         """Offer the formats of the chosen models; what is stated of others is dropped."""
         models, door = list(self._state.models), self._data.door()
         shapes = {model: door.judged_model(model) for model in models}
-        known = {model: format_choices(one) if one else [] for model, one in shapes.items()}
-        offered = [f"{model}{_AT}{name}" for model, names in known.items() for name in names]
+        formats_of_model = {model: format_choices(shape) if shape else [] for model, shape in shapes.items()}
+        offered = [f"{model}{_AT}{name}" for model, names in formats_of_model.items() for name in names]
         self._state.stored = [pair for pair in self._state.stored if pair in offered]
         notes = self._state.offer("stored", offered, [])
         chosen = self._chosen()
         widgets = []
-        for model, names in known.items():
+        for model, names in formats_of_model.items():
             if not names:
                 continue
             widget = pn.widgets.Select(
@@ -86,47 +86,55 @@ class Formats:
             for model in models
         ]
         try:
-            found = comparisons(door, evidence, sides) if sides else []
+            results = comparisons(door, evidence, sides) if sides else []
         except ProfilingError as error:
             self.card.hide(_TITLE, str(error))
             return
-        if not found:
+        if not results:
             self.card.hide(_TITLE, "No board used here has evaluated any of these models.")
             return
-        self._chart.show(marks(found))
+        self._chart.show(marks(results))
         left_out = [model for model in self._state.models if model not in judged]
         where = "Ability on the scale of the Epoch Capabilities Index, minus what the formats cost"
         where += f"; no board has judged {', '.join(left_out)}" if left_out else ""
         self.card.show(
             _TITLE, "Choose the format in which you would run each model", "", where,
-            " ".join(["Intervals of abilities hold 90 %, those of differences 95 %.", *notes(found)]),
+            " ".join(["Intervals of abilities hold 90 %, those of differences 95 %.", *notes(results)]),
         )  # fmt: skip
-        self._answer.object = answer(found)
+        self._answer.object = answer(results)
 
 
-def answer(found: list[Comparison]) -> str:
+def answer(results: list[Comparison]) -> str:
     """Every other side held to the first, in sentences, and what was measured of each, as HTML."""
-    lines = [block("lead", sentence(found[0], one)) for one in found[1:]]
+    lines = [block("lead", sentence(results[0], comparison)) for comparison in results[1:]]
     lines += [
-        block("counts", f"{one.side.model_id}: {measured.words}") for one in found for measured in one.measured[:2]
+        block("counts", f"{comparison.side.model_id}: {measured.words}")
+        for comparison in results
+        for measured in comparison.measured[:2]
     ]
     return "".join(lines)
 
 
-def marks(found: list[Comparison]) -> Rows:
+def marks(results: list[Comparison]) -> Rows:
     """A row per model in its format: hollow where boards say hardly anything of it."""
     rows: list[dict[str, Any]] = []
-    for place, one in enumerate(found):
-        low, likely, high = one.ability
-        size = "" if one.file_gib is None else f"weights {formats.significant(one.file_gib)} GiB; "
-        lost = "cost of the format not known" if one.lost is None else f"the format costs {one.lost.likely:.1f}"
+    for place, comparison in enumerate(results):
+        low, likely, high = comparison.ability
+        size = "" if comparison.file_gib is None else f"weights {formats.significant(comparison.file_gib)} GiB; "
+        lost = (
+            "cost of the format not known"
+            if comparison.lost is None
+            else f"the format costs {comparison.lost.likely:.1f}"
+        )
         rows.append(
             {
                 "row": place, "x": likely, "low": low, "high": high, "colour": theme.COLOURS[place],
-                "mark": theme.MARKS[place], "fill": 0.0 if one.evidence_class in THIN_EVIDENCE else 1.0,
-                "name": one.name, "first": f"ability {likely:.1f} ({low:.1f} to {high:.1f}), {one.evidence_class}",
-                "second": f"{size}judged at {one.judged[1]:.1f}, {lost}",
+                "mark": theme.MARKS[place], "fill": 0.0 if comparison.evidence_class in THIN_EVIDENCE else 1.0,
+                "name": comparison.name,
+                "first": f"ability {likely:.1f} ({low:.1f} to {high:.1f}), {comparison.evidence_class}",
+                "second": f"{size}judged at {comparison.judged[1]:.1f}, {lost}",
             }
         )  # fmt: skip
-    names = [f"{one.side.weight_format} · {one.side.model_id.rsplit('/', 1)[-1]}" for one in found]
+    sides = [comparison.side for comparison in results]
+    names = [f"{side.weight_format} · {side.model_id.rsplit('/', 1)[-1]}" for side in sides]
     return Rows(names, pl.DataFrame(rows), "Ability (index points)", row_px=30)

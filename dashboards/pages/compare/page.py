@@ -136,8 +136,8 @@ class Compare:
         ]  # fmt: skip
 
     def _draw_ability(self, models: list[str], parameters: dict[str, str]) -> None:
-        known = board_choice.has_ability(self.data)
-        self.abilities = self.data.ask("compare_ability", **parameters) if known else pl.DataFrame()
+        has_ability = board_choice.has_ability(self.data)
+        self.abilities = self.data.ask("compare_ability", **parameters) if has_ability else pl.DataFrame()
         if self.abilities.is_empty():
             self.ability_card.hide("Ability by domain", "No board used here has evaluated any of these models.")
             return
@@ -177,7 +177,7 @@ class Compare:
 
     def _table(self, models: list[str], rows: dict[str, dict[str, Any]], scores: pl.DataFrame) -> str:
         """Every fact side by side; scores are held to those of the first model."""
-        found = {(row["benchmark"], row["model_id"]): row for row in scores.iter_rows(named=True)}
+        score_rows = {(row["benchmark"], row["model_id"]): row for row in scores.iter_rows(named=True)}
         lines: list[list[str]] = []
         timed_as: list[str] = []
         if not self.abilities.is_empty():
@@ -190,7 +190,7 @@ class Compare:
             timed_as = facts["timed_as"].drop_nulls().unique().sort().to_list()
         for benchmark in scores["benchmark"].unique().sort():
             pairs = [
-                (row["score"], row["standard_error"]) if (row := found.get((benchmark, model))) else None
+                (row["score"], row["standard_error"]) if (row := score_rows.get((benchmark, model))) else None
                 for model in models
             ]
             lines.append([benchmark, *_against_first(pairs)])

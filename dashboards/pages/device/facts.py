@@ -51,25 +51,23 @@ def _add_drawn(device: Accelerator, add: Callable[[str, float | None, str, str],
     if drawn is not None:
         low, likely, high = drawn
         add("Power under load", likely, "W", f"{low:.0f} to {high:.0f}; the share that metered devices draw")
-    for figure, found in _host_and_idle_power(device).items():
-        whose = "" if found.what == device.name else f"; {found.what}"
-        add(figure, found.watts.likely, "W", f"{found.watts.low:.0f} to {found.watts.high:.0f}{whose}")
+    for figure, draw in _host_and_idle_power(device).items():
+        whose = "" if draw.what == device.name else f"; {draw.what}"
+        add(figure, draw.watts.likely, "W", f"{draw.watts.low:.0f} to {draw.watts.high:.0f}{whose}")
 
 
 def _host_and_idle_power(device: Accelerator) -> dict[str, Draw]:
-    known = {
+    draws = {
         "Power, idle with a model loaded": idle_draw(device),
         "Power of its host under load, per device": host_draw(device),
         "Power of its host, idle, per device": host_idle_draw(device),
     }
-    return {figure: found for figure, found in known.items() if found is not None}
+    return {figure: draw for figure, draw in draws.items() if draw is not None}
 
 
 def power_sources(device: Accelerator) -> str:
     """Where the draw of its host and of idle time is from, in sentences."""
-    return " ".join(
-        f"{figure}: {found.source} ({found.note})." for figure, found in _host_and_idle_power(device).items()
-    )
+    return " ".join(f"{figure}: {draw.source} ({draw.note})." for figure, draw in _host_and_idle_power(device).items())
 
 
 def identity(device: Accelerator, row: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -146,5 +144,5 @@ def errors(device: Accelerator) -> list[dict[str, Any]]:
 
 
 def _rows_by_engine(counted: Mapping[str, int], place: str) -> dict[str, int]:
-    found = {key.partition("|")[0]: rows for key, rows in counted.items() if key.partition("|")[2] == place}
-    return {engine: rows for engine, rows in found.items() if rows}
+    rows_of_key = {key.partition("|")[0]: rows for key, rows in counted.items() if key.partition("|")[2] == place}
+    return {engine: rows for engine, rows in rows_of_key.items() if rows}

@@ -156,15 +156,15 @@ class DevicePage(SessionPage[DeviceState]):
         if not self.state.id.strip():
             return
         try:
-            found = resolve_device(self.state.id, self.data.door().devices)
+            resolved = resolve_device(self.state.id, self.data.door().devices)
         except ProfilingError as error:
             self._notes.append(str(error))
             return
-        if found.note:
-            self._notes.append(found.note)
-        if found.devices:
-            self.device, count = found.devices[0]
-            if len(found.devices) > 1 or count > 1:
+        if resolved.note:
+            self._notes.append(resolved.note)
+        if resolved.devices:
+            self.device, count = resolved.devices[0]
+            if len(resolved.devices) > 1 or count > 1:
                 self._notes.append(f"This page covers one {self.device.name}; the Advisor answers for several.")
 
     def _show(self) -> None:
@@ -174,7 +174,7 @@ class DevicePage(SessionPage[DeviceState]):
             self.figures, self.best, self.market, self.purchase, self.measured, self.kernels, self.errors,
         )  # fmt: skip
         self.budgets.card.visible = False
-        for part in (self.chart_card.column, self.about_downloads, *(one.card for one in sections)):
+        for part in (self.chart_card.column, self.about_downloads, *(section.card for section in sections)):
             part.visible = self.device is not None
         if self.device is None:
             self.about.object = self._index()
@@ -186,16 +186,16 @@ class DevicePage(SessionPage[DeviceState]):
 
     def _index(self) -> str:
         devices = self.data.door().devices.values()
-        names = [(one.vendor or "Other", one.name, address_of_device(one.name)) for one in devices]
+        names = [(device.vendor or "Other", device.name, address_of_device(device.name)) for device in devices]
         return subject.index(
             "Devices", f"{len(names):,} devices have a page, by maker. The field above finds them by any name, and "
             "accepts a device described in one line: “other: 16 GB at 288 GB/s, 30 TFLOPS”.", subject.grouped(names),
         )  # fmt: skip
 
     def _show_device(self, device: Accelerator) -> None:
-        found = self._ask("device_figures")
-        rows = facts.identity(device, found.row(0, named=True) if found.height else {})
-        address = address_of_device(device.name if found.height else self.state.id)
+        figures = self._ask("device_figures")
+        rows = facts.identity(device, figures.row(0, named=True) if figures.height else {})
+        address = address_of_device(device.name if figures.height else self.state.id)
         rows.append({"fact": "Permanent address", "value": address, "basis": "", "address": address})
         self.identity = frame(rows).select("fact", "value", "basis")
         links = [("What to run on it: the Advisor", f"advisor?machine={address.removeprefix('device/')}")]
@@ -301,7 +301,7 @@ class DevicePage(SessionPage[DeviceState]):
         )  # fmt: skip
         self.best.show(
             "What runs best on it", f"for {state.use}, {context:,} tokens of context, one request", frame(
-                [one.row() for one in runs]), " ".join(advice.notes) + how_far_off.links(how_far_off.FIRST_TOKEN),
+                [run.row() for run in runs]), " ".join(advice.notes) + how_far_off.links(how_far_off.FIRST_TOKEN),
             empty="No evaluated model runs like this; the Advisor says what each would need.",
         )  # fmt: skip
 

@@ -124,9 +124,9 @@ class Footprint:
         state = self.state
         title = "Carbon per million tokens, by size of the model"
         question = self._question()
-        found = self.data.ask("footprint_serving", **question)
+        serving_rows = self.data.ask("footprint_serving", **question)
         per_kwh = self._grams_per_kwh()
-        if found.is_empty() or per_kwh is None:
+        if serving_rows.is_empty() or per_kwh is None:
             reason = (
                 "This source gives no carbon intensity for that country; choose the other source."
                 if per_kwh is None
@@ -134,10 +134,10 @@ class Footprint:
             )
             self.finding.object = ""
             self.serving_card.hide(title, reason)
-            self.rows = found.clear()
+            self.rows = serving_rows.clear()
             self.table.show(self._named(self.rows, 0.0))
             return
-        self.rows = self._named(found, per_kwh)
+        self.rows = self._named(serving_rows, per_kwh)
         groups = {
             f"batch {batch}": rows.select(
                 pl.col("parameters_billion").alias("x"), pl.col("grams").alias("y"), pl.col("grams_low").alias("low"),
@@ -172,11 +172,11 @@ class Footprint:
     def _host_sentence(self) -> str:
         """What the host of the accelerator chosen is taken to draw."""
         device = self.data.door().devices.get(self.state.accelerator)
-        found = device and host_draw(device)
-        if not found:
+        draw = device and host_draw(device)
+        if not draw:
             return "what its host draws is not known."
-        watts = found.watts
-        return f"its share of a {found.what} draws {watts.likely:.0f} W ({watts.low:.0f} to {watts.high:.0f})."
+        watts = draw.watts
+        return f"its share of a {draw.what} draws {watts.likely:.0f} W ({watts.low:.0f} to {watts.high:.0f})."
 
     def _named(self, rows: pl.DataFrame, per_kwh: float) -> pl.DataFrame:
         """Rows with kWh, and grams of CO₂e at the grid and the building's overhead chosen."""

@@ -62,15 +62,15 @@ def _ability(data: Data) -> list[dict[str, str]]:
     """The gap and what size and time brought, in the words of the pages that show them."""
     if not board_choice.has_ability(data):
         return []
-    found = [
+    leaders = [
         {"sentence": gap_of(row), "page": "open-vs-proprietary"}
         for row in data.ask("ability_gap_today").head(1).iter_rows(named=True)
     ]
     growth = data.ask("ability_growth", domain="overall", size_basis="parameters_total")
     if not growth.is_empty():
         summary = growth_of({row["terms"]: row for row in growth.to_dicts()})
-        found.append({"sentence": f"Open models by size and date: {summary}", "page": "scaling"})
-    return found
+        leaders.append({"sentence": f"Open models by size and date: {summary}", "page": "scaling"})
+    return leaders
 
 
 def contents_table(part: str, rows: pl.DataFrame) -> str:

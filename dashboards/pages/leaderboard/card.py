@@ -35,10 +35,10 @@ _CHEAPER = {"size_gib": "the size", "parameters_total": "the parameters", "evalu
 
 def build(data: Data, snapshot_id: str, entry_id: str) -> str:
     """The card as HTML; a sentence saying so where the snapshot holds no such entry."""
-    found = data.ask("entry", snapshot_id=snapshot_id, entry_id=entry_id)
-    if found.is_empty():
+    entries = data.ask("entry", snapshot_id=snapshot_id, entry_id=entry_id)
+    if entries.is_empty():
         return render(__file__, "card.html", entry=None)
-    entry = found.row(0, named=True)
+    entry = entries.row(0, named=True)
     model_id = str(entry["model_id"])
     return render(
         __file__, "card.html", entry=entry, standings=_standings(data, entry), scores=_scores(data, entry),

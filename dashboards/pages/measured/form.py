@@ -20,14 +20,14 @@ _PRECISIONS = ["bfloat16", "float16", "float32"]
 
 def forms(measuring: Measuring) -> list[pn.Column]:
     """A card for what may be measured, or for what is missing; none where the operator turned nothing on."""
-    found: list[Form] = []
+    all_forms: list[Form] = []
     if measuring.checkpoints or measuring.endpoints:
-        found.append(PromptForm(measuring))
+        all_forms.append(PromptForm(measuring))
     if measuring.scored:
-        found.append(QualityForm(measuring))
+        all_forms.append(QualityForm(measuring))
     if measuring.endpoints:
-        found.append(EndpointForm(measuring))
-    cards = [form.card() for form in found]
+        all_forms.append(EndpointForm(measuring))
+    cards = [form.card() for form in all_forms]
     if measuring.folder is not None and not measuring.scored:
         return [page.card(page.html(block("heading", PROMPT_TITLE, text.no_checkpoint(measuring.folder.name)))), *cards]
     return cards

@@ -27,40 +27,40 @@ def no_checkpoint(folder: str) -> str:
     )
 
 
-def answer(found: dict[str, Any], bundle: str) -> str:
+def answer(result: dict[str, Any], bundle: str) -> str:
     """Text of a model and what it took; of a checkpoint its memory and slowest modules too."""
-    rate = found["tokens_per_s"]
+    rate = result["tokens_per_s"]
     facts = {
-        "Time to first token": _ms(found["ttft_p50_s"]),
-        "Time per token after it, median": _ms(found["inter_token_p50_s"]),
+        "Time to first token": _ms(result["ttft_p50_s"]),
+        "Time per token after it, median": _ms(result["inter_token_p50_s"]),
         "Tokens per second": formats.MISSING if rate is None else formats.significant(rate),
-        "Tokens": f"{found['context']}{_counted(found)} of the prompt, {_new(found['tokens'])}",
+        "Tokens": f"{result['context']}{_counted(result)} of the prompt, {_new(result['tokens'])}",
     }
     modules = []
-    if "layers" in found:
-        facts |= _of_checkpoint(found)
-        slowest = sorted(found["layers"], key=lambda layer: -layer["time_s"])[:_MODULES]
+    if "layers" in result:
+        facts |= _of_checkpoint(result)
+        slowest = sorted(result["layers"], key=lambda layer: -layer["time_s"])[:_MODULES]
         modules = [(formats.significant(layer["time_s"] * _MS), layer["path"], layer["kind"]) for layer in slowest]
     else:
-        facts |= {"Whole request": _ms(found["request_p50_s"]), "Run by": "the server, with its network and queue"}
+        facts |= {"Whole request": _ms(result["request_p50_s"]), "Run by": "the server, with its network and queue"}
     return render(
-        __file__, "answered.html", found=found, header=("", ""), lines=facts.items(), bundle=bundle, modules=modules
+        __file__, "answered.html", found=result, header=("", ""), lines=facts.items(), bundle=bundle, modules=modules
     )
 
 
-def _of_checkpoint(found: dict[str, Any]) -> dict[str, str]:
-    peak = found.get("allocated_peak_bytes") or found["host_peak_bytes"]
+def _of_checkpoint(result: dict[str, Any]) -> dict[str, str]:
+    peak = result.get("allocated_peak_bytes") or result["host_peak_bytes"]
     return {
-        "Weights": _size(found["weights_bytes"]),
-        "Peak memory": f"{_size(peak)} {'of the device' if found.get('allocated_peak_bytes') else 'of the process'}",
-        "Utilisation": _share(found),
-        "Energy per token": _energy(found),
-        "Run by": {"plain": "our plain torch model", "transformers": "transformers"}[found["backend"]],
+        "Weights": _size(result["weights_bytes"]),
+        "Peak memory": f"{_size(peak)} {'of the device' if result.get('allocated_peak_bytes') else 'of the process'}",
+        "Utilisation": _share(result),
+        "Energy per token": _energy(result),
+        "Run by": {"plain": "our plain torch model", "transformers": "transformers"}[result["backend"]],
     }
 
 
-def _counted(found: dict[str, Any]) -> str:
-    return " words" if found.get("prompt_tokens_source") == "words" else ""
+def _counted(result: dict[str, Any]) -> str:
+    return " words" if result.get("prompt_tokens_source") == "words" else ""
 
 
 def _new(tokens: int | None) -> str:
@@ -124,20 +124,21 @@ def _ms(seconds: float | None) -> str:
     return formats.MISSING if seconds is None else f"{formats.significant(seconds * _MS)} ms"
 
 
-def _share(found: dict[str, Any]) -> str:
-    share = found.get("utilisation_share")
+def _share(result: dict[str, Any]) -> str:
+    share = result.get("utilisation_share")
     return (
-        str(found.get("utilisation_share_why", formats.MISSING))
+        str(result.get("utilisation_share_why", formats.MISSING))
         if share is None
         else f"{100 * share:.0f} % of its cores"
     )
 
 
-def _energy(found: dict[str, Any]) -> str:
-    joules = found.get("joules_per_token")
+def _energy(result: dict[str, Any]) -> str:
+    joules = result.get("joules_per_token")
     if joules is None:
-        return str(found.get("energy_why", formats.MISSING))
-    return ", ".join([f"{formats.significant(joules)} J", *([str(found["energy_of"])] if "energy_of" in found else [])])
+        return str(result.get("energy_why", formats.MISSING))
+    source = [str(result["energy_of"])] if "energy_of" in result else []
+    return ", ".join([f"{formats.significant(joules)} J", *source])
 
 
 def _size(size_bytes: float) -> str:

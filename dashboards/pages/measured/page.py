@@ -81,8 +81,8 @@ class Measured(SessionPage[MeasuredState]):
 
     def _chosen(self) -> pl.DataFrame:
         state = self.state
-        known = self.points.filter(pl.col("model") == state.model, pl.col("stage") == state.stage)
-        return known.filter(pl.col("precision").fill_null("") == state.precision)
+        points_of_stage = self.points.filter(pl.col("model") == state.model, pl.col("stage") == state.stage)
+        return points_of_stage.filter(pl.col("precision").fill_null("") == state.precision)
 
     def _offer(self) -> list[str]:
         """Offer what the run holds, from the widest choice to the narrowest."""

@@ -68,8 +68,10 @@ def errors(rows: pl.DataFrame) -> str:
 def why_none(points: pl.DataFrame, quantity: str, unit: str) -> str:
     """Why a quantity has no value at any point."""
     reasons = points["energy_why"] if quantity == "energy" else points["reason"]
-    known = reasons.drop_nulls().unique().to_list()
-    return page.caption(f"No point has a value in {unit}: {'; '.join(known) if known else 'it was not measured'}.")
+    sentences = reasons.drop_nulls().unique().to_list()
+    return page.caption(
+        f"No point has a value in {unit}: {'; '.join(sentences) if sentences else 'it was not measured'}."
+    )
 
 
 def comparison(first: pl.DataFrame, second: pl.DataFrame) -> str:

@@ -125,7 +125,7 @@ def format_names(model: Architecture) -> Iterator[tuple[str, str]]:
 
 def format_rows(model: Architecture, evidence: Evidence, context: int) -> list[dict[str, Any]]:
     """One row per format: the file, the memory at a context for one sequence, and what it costs in quality."""
-    found = []
+    rows = []
     for engine, name in format_names(model):
         try:
             precision = precision_for(model, name)
@@ -146,13 +146,13 @@ def format_rows(model: Architecture, evidence: Evidence, context: int) -> list[d
                 "bits_per_weight": size.bits_per_weight, "basis": size.basis,
             }  # fmt: skip
         lost, measured = evidence.lost(model, name), evidence.measured(model, name)
-        same = [one for one in measured if one.is_same_format][:_MOST_MEASURED]
+        same = [loss for loss in measured if loss.is_same_format][:_MOST_MEASURED]
         row |= {
             "lost": lost and lost.likely, "lost_low": lost and lost.low, "lost_high": lost and lost.high,
-            "measured": "; ".join(f"{one.benchmark} {decimal(-one.points, 1, signed=True)}" for one in same),
+            "measured": "; ".join(f"{loss.benchmark} {decimal(-loss.points, 1, signed=True)}" for loss in same),
         }  # fmt: skip
-        found.append(row)
-    return found
+        rows.append(row)
+    return rows
 
 
 def device_rows(door: Door, model: Architecture, shapes_id: str, context: int) -> list[dict[str, Any]]:

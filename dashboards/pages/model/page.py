@@ -229,7 +229,7 @@ class ModelPage(SessionPage[ModelState]):
             self.ability, self.scores, self.formats, self.quantised, self.devices, self.prices, self.fronts,
             self.relatives, self.measured,
         )  # fmt: skip
-        for part in (self.chart_card.column, self.about_downloads, *(one.card for one in sections)):
+        for part in (self.chart_card.column, self.about_downloads, *(section.card for section in sections)):
             part.visible = is_known
         if not is_known:
             self.about.object = self._index()
@@ -249,8 +249,8 @@ class ModelPage(SessionPage[ModelState]):
     def _show_identity(self) -> None:
         if self.name is None or self.name.model_id is None:
             return
-        found = self._ask("model_published", shapes_id=self.name.catalogue_id)
-        row = found.row(0, named=True) if found.height else {}
+        published = self._ask("model_published", shapes_id=self.name.catalogue_id)
+        row = published.row(0, named=True) if published.height else {}
         rows = facts.identity(self.name.model_id, self.model, _Absent(row))
         if self._own is None:
             address = address_of_model(self.name.model_id)

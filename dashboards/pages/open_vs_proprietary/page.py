@@ -198,16 +198,19 @@ class OpenVsProprietary(SessionPage[OpenState]):
         state = self.state
         of_all = state.over == "series"
         gaps = self._gaps()
-        known = gaps.filter(pl.col("gap_points").is_not_null())
+        gaps_in_points = gaps.filter(pl.col("gap_points").is_not_null())
         card, title = self.cards["gap"], "The gap over time"
-        if known.is_empty():
+        if gaps_in_points.is_empty():
             card.hide(title, "No board in this series rates both open and proprietary models of known licence.")
             return
         without = words.one_sided(gaps) if of_all else words.undecided(self._undecided())
-        swatches = self.gap.show(known, state.measure, without, dt.date.fromisoformat(state.date))
-        widest, least = known.sort("gap_points").row(-1, named=True), known.sort("gap_points").row(0, named=True)
+        swatches = self.gap.show(gaps_in_points, state.measure, without, dt.date.fromisoformat(state.date))
+        widest, least = (
+            gaps_in_points.sort("gap_points").row(-1, named=True),
+            gaps_in_points.sort("gap_points").row(0, named=True),
+        )
         subtitle = (
-            f"{counted(known.height, 'board')}: between {decimal(least['gap_points'])} points on "
+            f"{counted(gaps_in_points.height, 'board')}: between {decimal(least['gap_points'])} points on "
             f"{least['as_of_date']} and {decimal(widest['gap_points'])} on {widest['as_of_date']}"
         )
         more = "Each gap lies within one board, so changes of scale do not touch it."
@@ -215,13 +218,13 @@ class OpenVsProprietary(SessionPage[OpenState]):
             more = (
                 "From the release of the first proprietary model as good as the best open one to the date of the board."
             )
-        unsure = known.filter(pl.col("unknown_above").is_not_null()).height
+        unsure = gaps_in_points.filter(pl.col("unknown_above").is_not_null()).height
         if unsure:
             more += f" On {formats.count(unsure)} of them models of unknown licence stand above the best open one."
-        where = self._where(known.height, "boards")
+        where = self._where(gaps_in_points.height, "boards")
         if of_all:
-            publications = known["publication"].n_unique()
-            where = f"All publications: {publications}; n = {formats.count(known.height)} boards"
+            publications = gaps_in_points["publication"].n_unique()
+            where = f"All publications: {publications}; n = {formats.count(gaps_in_points.height)} boards"
             more += (
                 " Each day counts once, by the board with the most models; style is controlled for from the day on "
                 "which the arena does so."
@@ -236,17 +239,17 @@ class OpenVsProprietary(SessionPage[OpenState]):
 
     def _draw_makers(self) -> None:
         card, title = self.cards["makers"], "Makers behind the leader"
-        found = self.data.ask("open_organisations", **arena_boards.board_of(self.state))
-        if found.is_empty():
+        makers = self.data.ask("open_organisations", **arena_boards.board_of(self.state))
+        if makers.is_empty():
             card.hide(title, "This source does not name developers.")
             return
-        drawn = found.head(_MOST_MAKERS)
+        drawn = makers.head(_MOST_MAKERS)
         self.makers.show(arena_rows.organisations(drawn))
         lines = ratings_classes.entries(drawn["licence_class"])
         if drawn["gap_points_lower"].is_not_null().any():
             lines.append(legend.Entry("95 % interval", OTHER_COLOUR, "bar"))
         subtitle = f"Best model of each of {drawn.height} makers" + (
-            f", of {found.height} in all" if found.height > drawn.height else ""
+            f", of {makers.height} in all" if makers.height > drawn.height else ""
         )
         card.show(title, subtitle, legend.swatches(_MAKERS, lines), self._where(drawn.height, "makers"))
         card.came_from("open_organisations", arena_boards.board_of(self.state))
@@ -254,19 +257,19 @@ class OpenVsProprietary(SessionPage[OpenState]):
     def _draw_demand(self) -> None:
         card, title = self.cards["demand"], "What serving the best open models takes"
         demand = self.shown.filter(pl.col("gpu_memory_gb").is_not_null())
-        known = demand.filter(pl.col("gpus_needed").is_not_null())
-        if known.is_empty():
+        sized = demand.filter(pl.col("gpus_needed").is_not_null())
+        if sized.is_empty():
             card.hide(title, "No open model that moved the frontier has a known size.")
             return
         swatches = self.demand.show(demand)
-        subtitle = f"{counted(known.height, 'open model')}, each the best of its side when released"
-        if demand.height > known.height:
-            subtitle += f"; {demand.height - known.height} of unknown size are not drawn"
+        subtitle = f"{counted(sized.height, 'open model')}, each the best of its side when released"
+        if demand.height > sized.height:
+            subtitle += f"; {demand.height - sized.height} of unknown size are not drawn"
         more = (
             "The fewest 80 GB H100s that surely serve 32 requests of 4,096 tokens as published (vLLM), as on every "
             "page. The rule of thumb, weights and a fifth on top, is in the tooltip and the table."
         )
-        card.show(title, subtitle, swatches, self._where(known.height), more)
+        card.show(title, subtitle, swatches, self._where(sized.height), more)
         card.came_from("open_progress", arena_boards.board_of(self.state))
 
     def _tabulate(self) -> None:

@@ -57,7 +57,7 @@ def _boards(data: Data) -> list[pn.viewable.Viewable]:
     """Results of the boards that a visitor brought; nothing where there are none."""
     if not any(file.kind == "board" for file in data.own_files):
         return []
-    found = data.ask("own_results", mark=MARK).with_columns(pl.col("source").str.strip_prefix(MARK))
+    results = data.ask("own_results", mark=MARK).with_columns(pl.col("source").str.strip_prefix(MARK))
 
     def describe() -> dict[str, Any]:
         return {
@@ -69,7 +69,7 @@ def _boards(data: Data) -> list[pn.viewable.Viewable]:
     table = TableCard("your_boards", _RESULTS, describe, data)
     table.show(
         "Results of your boards",
-        f"{found.height:,} of {found['model_id'].n_unique():,} models; each is also listed on its model's page",
-        found,
+        f"{results.height:,} of {results['model_id'].n_unique():,} models; each is also listed on its model's page",
+        results,
     )  # fmt: skip
     return [table.card]

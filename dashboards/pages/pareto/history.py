@@ -26,8 +26,8 @@ class History:
 
     def day(self, label: str) -> dt.date:
         """Day of the frame with that label."""
-        found: dt.date = self.days["day"][self.labels.index(label)]
-        return found
+        day_of_label: dt.date = self.days["day"][self.labels.index(label)]
+        return day_of_label
 
     def members(self, label: str) -> pl.DataFrame:
         """The front of the frame with that label, from its cheapest member."""

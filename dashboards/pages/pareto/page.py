@@ -114,11 +114,11 @@ class Pareto(SnapshotPage[ParetoState]):
         """Read what fronts the chosen snapshot has, and offer them."""
         self.entries = self.data.entries(self.state.snapshot)
         self.benchmarks = {slug(name): name for name in self.data.benchmarks(self.state.snapshot)}
-        found = self.data.ask("objectives", snapshot_id=self.state.snapshot)
-        pairs = [str(name).partition("_vs_")[::2] for name in found["objectives"].unique(maintain_order=True)]
+        objective_rows = self.data.ask("objectives", snapshot_id=self.state.snapshot)
+        pairs = [str(name).partition("_vs_")[::2] for name in objective_rows["objectives"].unique(maintain_order=True)]
         self.offered = [(quality, against) for quality, against in pairs if against in COSTS]
         self.segments: dict[tuple[str, str], list[str]] = {}
-        for objectives, column, segment in found.select("objectives", "segment_by", "segment").iter_rows():
+        for objectives, column, segment in objective_rows.select("objectives", "segment_by", "segment").iter_rows():
             self.segments.setdefault((objectives, column), []).append(segment)
         self._offer_quality()
 

@@ -109,48 +109,48 @@ class Changes:
         self._show_sweep(answer)
 
     def _show_advice(self, answer: Answer) -> None:
-        found = improvement_rows(self.door, self.state.question(FIRST))
+        rows = improvement_rows(self.door, self.state.question(FIRST))
         name = formats.without_account(answer.model.name)
         self.heading.object = page.about(
             _HELPS, f"What would help {name}", "change of the predicted time with its interval",
             f"on {answer.question.devices}",
         )  # fmt: skip
-        self.advice.show(found)
+        self.advice.show(rows)
         self.operators.show(operator_improvement_rows(self.door, self.state.question(FIRST)))
-        if found.height:
-            marks = [_advised(row) for row in found.iter_rows(named=True)]
+        if rows.height:
+            marks = [_advised(row) for row in rows.iter_rows(named=True)]
             self.helps.show(replace(_dots(marks, "Change of time (%)"), zero=0.0))
 
     def _show_sweep(self, answer: Answer) -> None:
         axis = str(self.state.swept)
         self.notes.object = ""
         try:
-            found = sweep(self.door, self.state.question(FIRST), {axis: ()})
+            rows = sweep(self.door, self.state.question(FIRST), {axis: ()})
         except ProfilingError as error:
             self.notes.object = page.notes([str(error)])
             return
-        self.rows = found
+        self.rows = rows
         name = formats.without_account(answer.model.name)
         self.swept_heading.object = page.about(
             _SWEPT, f"What changes memory and time of {name}", f"{AXES[axis][0]}; everything else as chosen",
             f"on {answer.question.devices}",
         )  # fmt: skip
         self.values.show(
-            found.with_columns(
+            rows.with_columns(
                 *(
                     (pl.col(f"{part}_bytes") / GIB).alias(f"{part}_gib")
                     for part in ("weights", "kv_cache", "activations")
                 ),
                 gflop=pl.col("flops") / 1e9,
             )
-            if found.height
-            else found
+            if rows.height
+            else rows
         )
         marks = [
             (f"{axis} {row['value']}", 1e3 * row["predicted_likely_s"], 1e3 * row["predicted_low_s"],
              1e3 * row["predicted_high_s"], f"{formats.significant(1e3 * row['predicted_likely_s'])} ms",
              f"{formats.significant(row['memory_high_gib'])} GiB at most, {row['verdict']}")
-            for row in (found.iter_rows(named=True) if found.height else ())
+            for row in (rows.iter_rows(named=True) if rows.height else ())
             if row["predicted_likely_s"] is not None
         ]  # fmt: skip
         self.swept.show(_dots(marks, "Predicted time (ms)"))

@@ -168,10 +168,10 @@ class Side:
             card.visible = False
 
     def _offer_ways_out(self, answer: Answer) -> None:
-        found = [] if answer.runs else ways_out(self.door, answer.question)[:_MOST_WAYS_OUT]
-        self._changes = [dict(way.changes) for way in found]
+        ways = [] if answer.runs else ways_out(self.door, answer.question)[:_MOST_WAYS_OUT]
+        self._changes = [dict(way.changes) for way in ways]
         for place, button in enumerate(self.ways):
-            button.visible = place < len(found)
-            if place < len(found):
-                button.name = found[place].text
-        self.ways_row.visible = bool(found)
+            button.visible = place < len(ways)
+            if place < len(ways):
+                button.name = ways[place].text
+        self.ways_row.visible = bool(ways)

@@ -47,8 +47,8 @@ def describe(answer: Answer) -> str:
 
 def bits(answer: Answer) -> str:
     """Widths of activations and cache."""
-    found = answer.estimate.workload.precision
-    return f"{float(found.activation_bits):g}-bit activations, {float(found.kv_bits):g}-bit KV cache"
+    precision = answer.estimate.workload.precision
+    return f"{float(precision.activation_bits):g}-bit activations, {float(precision.kv_bits):g}-bit KV cache"
 
 
 def title(answer: Answer, letter: str = "") -> str:
@@ -160,8 +160,8 @@ def _unfit(answer: Answer) -> Tile:
 def differences(first: Answer, second: Answer) -> str:
     """Both configurations number by number, and the second over the first."""
     lines = [
-        (label, _cell(one, kind), _cell(two, kind), _ratio(one, two))
-        for (label, kind, one), (_, _, two) in zip(_figures(first), _figures(second), strict=True)
+        (label, _cell(here, kind), _cell(two, kind), _ratio(here, two))
+        for (label, kind, here), (_, _, two) in zip(_figures(first), _figures(second), strict=True)
     ]
     return page.heading("B against A") + page.table(("Quantity", "A", "B", "B / A"), lines)
 
@@ -200,10 +200,10 @@ def _cell(value: float | None, kind: str) -> str:
     return f"{formats.significant(value)} {'tokens/s' if kind == '/s' else kind}"
 
 
-def _ratio(one: float | None, two: float | None) -> str:
-    if not one or two is None:
+def _ratio(numerator: float | None, two: float | None) -> str:
+    if not numerator or two is None:
         return formats.MISSING
-    return f"{formats.significant(two / one)} × ({decimal(100 * (two / one - 1), signed=True)} %)"
+    return f"{formats.significant(two / numerator)} × ({decimal(100 * (two / numerator - 1), signed=True)} %)"
 
 
 def record(answer: Answer) -> dict[str, object]:

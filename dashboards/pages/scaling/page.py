@@ -132,14 +132,14 @@ class ScalingPage(SnapshotPage[ScalingState]):
     # What the data offers ------------------------------------------------------------------------------------------
 
     def _load(self) -> None:
-        found = {
+        frames = {
             label: name
             for label, name in _BASES.items()
             if self.data.ask("scaling_fits", snapshot_id=self.state.snapshot, size_basis=name).height
         }
-        fallback = next(iter(found.values()))
+        fallback = next(iter(frames.values()))
         self.state.remember_default("size", fallback)
-        self._notes += self.state.offer("size", found, fallback)
+        self._notes += self.state.offer("size", frames, fallback)
         benchmarks = self.data.benchmarks(self.state.snapshot)
         self.state.remember_default("measure", _AVERAGE)
         self._notes += self.state.offer(

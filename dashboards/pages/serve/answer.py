@@ -55,11 +55,11 @@ def fleet_of(door: Door, model: str, promise: Promise, options: Options, name: s
 @lru_cache(128)
 def curve_of(plan: Plan, promise: Promise) -> pl.DataFrame:
     """Throughput per device against the speed of a user, and whether the promise is kept at each point."""
-    found = curve(plan, promise.traffic, _USERS)
-    if found.is_empty():
-        return found
+    points = curve(plan, promise.traffic, _USERS)
+    if points.is_empty():
+        return points
     first, each = promise.time_to_first_token_s, promise.time_per_output_token_s
-    return found.with_columns(
+    return points.with_columns(
         meets_targets=(pl.col("time_to_first_token_p90_s") <= (first or float("inf")))
         & (1 / pl.col("tokens_per_s_per_user") <= (each or float("inf")))
     )

@@ -84,12 +84,12 @@ class Serve(SessionPage[ServeState]):
         self.answer.css_classes = []
         state, door = self.state, self.data.door()
         promise, options = state.promise, state.options
-        found = plans_of(door, state.model, promise, options)
+        plans = plans_of(door, state.model, promise, options)
         fleets = [fleet_of(door, state.model, promise, options, name) for name in state.fleets]
         self.notes.object = page.notes(self._notes)
-        best = found.plans[0] if found.plans else None
-        self.answer.object = self._sentence(best, found.plans, found.problem, promise)
-        self._show_rows(found.plans, promise)
+        best = plans.plans[0] if plans.plans else None
+        self.answer.object = self._sentence(best, plans.plans, plans.problem, promise)
+        self._show_rows(plans.plans, promise)
         self._show_curves(best, fleets, promise)
         self._show_fleets(fleets, promise)
         for card in self._planned:

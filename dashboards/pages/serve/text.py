@@ -65,11 +65,11 @@ def cheapest(plans: Sequence[Plan]) -> str:
     return f"{short(least)} ({layout(least)}): ${least.usd_per_hour:,.2f} an hour; targets {least.certainty} met."
 
 
-def buying(found: Comparison | None) -> Sequence[tuple[str, str]]:
+def buying(comparison: Comparison | None) -> Sequence[tuple[str, str]]:
     """Whether to buy the tokens or to serve them, rented and owned, each with a heading."""
-    if found is None:
+    if comparison is None:
         return ()
-    api = found.api
+    api = comparison.api
     when = "undated" if api.newest_date is None else f"newest {api.newest_date.isoformat()}"
     when += formats.days_old(api.newest_date)
     bought = (
@@ -77,11 +77,11 @@ def buying(found: Comparison | None) -> Sequence[tuple[str, str]]:
         f"host{'' if api.hosts == 1 else 's'}, {when}); ${api.cheapest_usd:,.2f} from {api.cheapest_provider}."
     )
     lines = [("Bought as tokens", bought)]
-    lines += [(name, _way(found, way)) for name, way in (("Rented", found.rented), ("Owned", found.owned)) if way]
-    return lines
+    ways = (("Rented", comparison.rented), ("Owned", comparison.owned))
+    return [*lines, *((name, _way(comparison, way)) for name, way in ways if way)]
 
 
-def _way(found: Comparison, way: Way) -> str:
+def _way(comparison: Comparison, way: Way) -> str:
     is_range = way.low < way.high
     between = f" (${way.low:,.2f} to ${way.high:,.2f})" if is_range else ""
     likely = f"${way.usd_per_million_output_tokens:,.2f}"
@@ -91,7 +91,7 @@ def _way(found: Comparison, way: Way) -> str:
         if way.load_low is not None:
             pays += f"; at the lowest device price, cheaper if it runs at least {100 * way.load_low:.0f} % of the time"
     else:
-        tokens = formats.significant(found.tokens_per_day(way.load) / 1e6)
+        tokens = formats.significant(comparison.tokens_per_day(way.load) / 1e6)
         ends = " to ".join("never" if end is None else f"{100 * end:.0f} %" for end in (way.load_low, way.load_high))
         over = f" ({ends} over the range of prices)" if is_range else ""
         pays = (
@@ -110,17 +110,17 @@ def verdict(sized: Sequence[tuple[Plan, Limit]], promise: Promise) -> str:
     if not adequate:
         return "Neither meets the targets."
     met = " and ".join(f"{short(plan)} {plan.certainty}" for plan in adequate)
-    found = f"Only {short(adequate[0])} meets the targets" if len(adequate) == 1 else f"Both meet the targets ({met})"
+    words = f"Only {short(adequate[0])} meets the targets" if len(adequate) == 1 else f"Both meet the targets ({met})"
     prices = sorted(((plan.usd_per_hour, short(plan)) for plan, _ in sized if plan.usd_per_hour is not None))
     cheaper = prices[0][1] if len(prices) == 2 and prices[0][0] != prices[1][0] else ""
     if cheaper:
-        found += f"; {cheaper} costs less (${prices[0][0]:,.2f} an hour against ${prices[1][0]:,.2f})"
+        words += f"; {cheaper} costs less (${prices[0][0]:,.2f} an hour against ${prices[1][0]:,.2f})"
     bears = sorted(((most.most, short(plan)) for plan, most in sized), reverse=True)
     if bears[0][0] != bears[1][0]:
         most, least = (_amount(value, promise) for value, _ in bears)
-        found += " and" if bears[0][1] == cheaper else f"; {bears[0][1]}"
-        found += f" supports more ({most} {_unit(promise)} against {least})"
-    return f"{found}."
+        words += " and" if bears[0][1] == cheaper else f"; {bears[0][1]}"
+        words += f" supports more ({most} {_unit(promise)} against {least})"
+    return f"{words}."
 
 
 def _unit(promise: Promise) -> str:
@@ -131,16 +131,16 @@ def _amount(load: float, promise: Promise) -> str:
     return f"{load:,.0f}" if promise.traffic.users else formats.significant(load)
 
 
-def fleet_cells(plan: Plan, promise: Promise, found: Limit) -> Mapping[str, str]:
+def fleet_cells(plan: Plan, promise: Promise, limit: Limit) -> Mapping[str, str]:
     """A fleet as a column of the comparison, by label."""
-    row, served, unit, most = plan.row(), plan.served, _unit(promise), _amount(found.most, promise)
+    row, served, unit, most = plan.row(), plan.served, _unit(promise), _amount(limit.most, promise)
     breaks = (
-        f"{PROMISES[found.breaks]}, beyond {most} {unit}"
-        if found.breaks
+        f"{PROMISES[limit.breaks]}, beyond {most} {unit}"
+        if limit.breaks
         else f"none up to {MOST_TIMES} times this traffic"
     )
-    if found.most == 0 and found.breaks:
-        breaks = f"{PROMISES[found.breaks]}, even with a single request"
+    if limit.most == 0 and limit.breaks:
+        breaks = f"{PROMISES[limit.breaks]}, even with a single request"
     return {
         "Layout": layout(plan),
         "Targets": "missed: " + ", ".join(PROMISES[name] for name in plan.broken) if plan.broken

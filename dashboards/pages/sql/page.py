@@ -136,7 +136,7 @@ class SqlPage:
         self._notes = []
 
     def _remember(self, sql: str, outcome: str) -> None:
-        other_queries = [one for one in self._history if one.sql != sql]
+        other_queries = [query for query in self._history if query.sql != sql]
         self._history = [*other_queries, PastQuery(sql, outcome)][-_LONGEST_HISTORY:]
         self.history.object = sql_text.history(self._history)
 

@@ -51,7 +51,7 @@ def history(queries: Sequence[PastQuery]) -> str:
     """Buttons that put an earlier statement into the field, newest first; empty where there is none."""
     if not queries:
         return ""
-    buttons = [(_short(one.sql), one.sql, f"{one.outcome}\n\n{one.sql}") for one in reversed(queries)]
+    buttons = [(_short(query.sql), query.sql, f"{query.outcome}\n\n{query.sql}") for query in reversed(queries)]
     return render(__file__, "buttons.html", heading="Asked before", buttons=buttons)
 
 
@@ -59,9 +59,9 @@ def tables(contents: pl.DataFrame, columns: pl.DataFrame, own: Mapping[str, pl.D
     """Every table with its rows, meaning and columns, folded; first those of the reader's own rows."""
     described = {str(name): rows.to_dicts() for (name,), rows in columns.group_by("relation", maintain_order=True)}
     published = [{**row, "columns": described.get(row["relation"], ())} for row in contents.iter_rows(named=True)]
-    known = {row["relation"]: row for row in published}
+    description_of = {row["relation"]: row for row in published}
     rows = [
-        {**known.get(name, {"meaning": "", "columns": ()}), "relation": f"yours.{name}", "rows": frame.height}
+        {**description_of.get(name, {"meaning": "", "columns": ()}), "relation": f"yours.{name}", "rows": frame.height}
         for name, frame in (own or {}).items()
     ]
     rows += published

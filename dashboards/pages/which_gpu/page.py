@@ -56,8 +56,8 @@ class WhichGpu:
 
     def _accelerators(self) -> list[str]:
         """Those chosen, from the smallest memory."""
-        known = self.door.devices
-        return sorted(self.state.accelerators, key=lambda name: (known[name].usable_memory_bytes, name))
+        devices = self.door.devices
+        return sorted(self.state.accelerators, key=lambda name: (devices[name].usable_memory_bytes, name))
 
     def _grid(self) -> tuple[str, float]:
         name = next(row["country"] for row in self.door.grids if row["country_code"] == self.state.grid)
@@ -93,10 +93,10 @@ class WhichGpu:
         self._names = []
         table = self.cells.partition_by("model", "weights", as_dict=True, maintain_order=True)
         for model in models:
-            known = self.door.model(model)
-            sizes = formats.parameters(known.parameters_total)
-            if known.is_mixture_of_experts:
-                sizes += f", {formats.parameters(known.parameters_active)} active"
+            architecture = self.door.model(model)
+            sizes = formats.parameters(architecture.parameters_total)
+            if architecture.is_mixture_of_experts:
+                sizes += f", {formats.parameters(architecture.parameters_active)} active"
             if model in alike:
                 sizes += f"; {alike[model]} more of this shape"
             for weights in self.state.formats:
@@ -153,11 +153,11 @@ class WhichGpu:
             self.state.cell = _SEPARATOR.join((*self._names[row], names[column]))
 
     def _open(self) -> None:
-        found = self._found()
-        self.drawer.visible = found is not None
-        if found is not None:
+        device = self._found()
+        self.drawer.visible = device is not None
+        if device is not None:
             grid, grams = self._grid()
-            self.details.object = text.details(self.door, found, self.state.question, grid, grams)
+            self.details.object = text.details(self.door, device, self.state.question, grid, grams)
 
     def _found(self) -> dict[str, Any] | None:
         parts = str(self.state.cell).split(_SEPARATOR)

@@ -51,8 +51,8 @@ def ability_models(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     lake = skyline.lake
     ability = lake.read(tables.ABILITY)
     facts = models.Facts(*(lake.read(table) for table in _FACTS))
-    known = models.ability_models(ability, facts, stored_sizes(lake, ability["model_id"]))
-    yield write(lake, more.ABILITY_MODELS, known, unknown_openness=int((known["openness"] == "unknown").sum()))
-    yield write(lake, more.ABILITY_FRONTS, models.ability_fronts(ability, known))
-    yield write(lake, more.ABILITY_GAP, models.ability_gap(ability, known))
-    yield write(lake, more.ABILITY_GROWTH, models.ability_growth(ability, known))
+    rows = models.ability_models(ability, facts, stored_sizes(lake, ability["model_id"]))
+    yield write(lake, more.ABILITY_MODELS, rows, unknown_openness=int((rows["openness"] == "unknown").sum()))
+    yield write(lake, more.ABILITY_FRONTS, models.ability_fronts(ability, rows))
+    yield write(lake, more.ABILITY_GAP, models.ability_gap(ability, rows))
+    yield write(lake, more.ABILITY_GROWTH, models.ability_growth(ability, rows))

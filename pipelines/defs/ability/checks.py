@@ -13,8 +13,10 @@ _LARGEST_MOVE = 0.2
 
 def moved_from_the_published(ability: pl.DataFrame) -> int:
     """Models whose overall ability is not the index that Epoch publishes of them, by more than 0.2 points."""
-    known = ability.filter((pl.col("domain") == OVERALL) & pl.col("published_index").is_not_null())
-    return int(known.select(((pl.col("ability") - pl.col("published_index")).abs() > _LARGEST_MOVE).sum()).item())
+    both_figures = ability.filter((pl.col("domain") == OVERALL) & pl.col("published_index").is_not_null())
+    return int(
+        both_figures.select(((pl.col("ability") - pl.col("published_index")).abs() > _LARGEST_MOVE).sum()).item()
+    )
 
 
 def headless(ability: pl.DataFrame) -> int:

@@ -55,23 +55,24 @@ def benchmarks_of_domains(now: Evidence) -> list[LeftOut]:
         .sort("units", "item", descending=[True, False])
         .unique(["domain", "item_source"], keep="first", maintain_order=True)
     )
-    candidates = [_left_out(now, items, one) for one in widest.iter_rows(named=True)]
+    candidates = [_left_out(now, items, benchmark) for benchmark in widest.iter_rows(named=True)]
     enough = sorted(
-        (one for one in candidates if one.models >= _LEAST_MODELS), key=lambda one: (one.domain, -one.models)
+        (candidate for candidate in candidates if candidate.models >= _LEAST_MODELS),
+        key=lambda candidate: (candidate.domain, -candidate.models),
     )
-    of_domain = (list(each) for _, each in groupby(enough, key=lambda one: one.domain))
-    return [one for each in of_domain for one in each[:_MOST_OF_A_DOMAIN]]
+    of_domain = (list(each) for _, each in groupby(enough, key=lambda candidate: candidate.domain))
+    return [candidate for each in of_domain for candidate in each[:_MOST_OF_A_DOMAIN]]
 
 
-def _left_out(now: Evidence, items: pl.DataFrame, one: dict[str, Any]) -> LeftOut:
-    namesake = (pl.col("plain") == one["plain"]) & (pl.col("domain") == one["domain"])
-    of_board = (pl.col("item_source") == one["item_source"]) & (pl.col("item") != now.scale_item)
+def _left_out(now: Evidence, items: pl.DataFrame, benchmark: dict[str, Any]) -> LeftOut:
+    namesake = (pl.col("plain") == benchmark["plain"]) & (pl.col("domain") == benchmark["domain"])
+    of_board = (pl.col("item_source") == benchmark["item_source"]) & (pl.col("item") != now.scale_item)
     item, unit = now.design.results.item, now.design.results.unit
     remaining = ~items.select(namesake | of_board).to_series().to_numpy()[item]
-    elsewhere = np.unique(unit[remaining & (now.design.domain[item] == one["domain"])])
-    models = np.isin(unit[item == one["item"]], elsewhere).sum()
-    name = f"{one['benchmark']} ({one['item_source']})"
-    return LeftOut(int(one["domain"]), name, int(one["item"]), int(models), remaining)
+    elsewhere = np.unique(unit[remaining & (now.design.domain[item] == benchmark["domain"])])
+    models = np.isin(unit[item == benchmark["item"]], elsewhere).sum()
+    name = f"{benchmark['benchmark']} ({benchmark['item_source']})"
+    return LeftOut(int(benchmark["domain"]), name, int(benchmark["item"]), int(models), remaining)
 
 
 def rows(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
@@ -81,7 +82,7 @@ def rows(now: Evidence, fitted: Fit) -> list[dict[str, Any]]:
     A published index stands in both: it is fitted to a matrix that may hold the benchmark, which favours `overall`.
     """
     with ThreadPoolExecutor(_THREADS) as threads:
-        made = threads.map(lambda one: _row(now, fitted, one), benchmarks_of_domains(now))
+        made = threads.map(lambda benchmark: _row(now, fitted, benchmark), benchmarks_of_domains(now))
         return [row for row in made if row is not None]
 
 
@@ -97,8 +98,8 @@ def _row(now: Evidence, fitted: Fit, out: LeftOut) -> dict[str, Any] | None:
     by_domain = np.full(remaining_design.results.units, np.nan)
     by_domain[unit] = without.ability[unit] + domain_shifts(remaining_design, without)[mine]
     units, truth = _scores(now, out)
-    known = ~np.isnan(by_domain[units]) & (without.information[units] > 0)
-    units, truth = units[known], truth[known]
+    has_figure = ~np.isnan(by_domain[units]) & (without.information[units] > 0)
+    units, truth = units[has_figure], truth[has_figure]
     if len(units) < _LEAST_MODELS:
         return None
     domain, overall = rank_agreement(by_domain[units], truth), rank_agreement(without.ability[units], truth)

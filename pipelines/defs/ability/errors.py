@@ -92,7 +92,7 @@ def _errors(error: Floats, naive: Floats | None) -> dict[str, Any]:
 
 def _held_out_rows(now: Evidence, out: HeldOut) -> list[dict[str, Any]]:
     results, domain = now.design.results, now.design.domain
-    linear, known = results.linear[results.item], ~np.isnan(out.error)
+    linear, is_predicted = results.linear[results.item], ~np.isnan(out.error)
     rows = []
 
     def add(name: str, compared: str, chosen: Flags, unit: str, scale: float = 1.0) -> None:
@@ -111,12 +111,12 @@ def _held_out_rows(now: Evidence, out: HeldOut) -> list[dict[str, Any]]:
                 }
             )
 
-    shares = known & ~linear
+    shares = is_predicted & ~linear
     add(OVERALL, "five folds of all shares", shares, "share")
     for at, name in enumerate(DOMAINS[1:]):
         add(name, "five folds of all shares", shares & (domain[results.item] == at), "share")
     # Values of linear items are in quarters of a standard deviation.
-    ratings = known & linear & (results.item != now.scale_item)
+    ratings = is_predicted & linear & (results.item != now.scale_item)
     add(OVERALL, "five folds of all ratings", ratings, "standard deviations", 4.0)
     return rows
 

@@ -212,8 +212,8 @@ def counted(results: pl.DataFrame, facts: pl.DataFrame, as_of: dt.date | None = 
 
 def _newest_on(results: pl.DataFrame, as_of: dt.date) -> pl.DataFrame:
     of_a_row = ["source", "benchmark", "benchmark_version", "name_in_source", "mode", "effort", "scaffold", "metric"]
-    known = results.filter(pl.col("snapshot_date") <= as_of)
-    return known.filter(pl.col("snapshot_date") == pl.col("snapshot_date").max().over(of_a_row))
+    results_so_far = results.filter(pl.col("snapshot_date") <= as_of)
+    return results_so_far.filter(pl.col("snapshot_date") == pl.col("snapshot_date").max().over(of_a_row))
 
 
 def _figures() -> tuple[pl.Expr, pl.Expr]:
@@ -278,7 +278,9 @@ def evidence(results: pl.DataFrame, facts: pl.DataFrame, as_of: dt.date | None =
         sources=rows["source"].n_unique(),
         decisive=((rows["benchmark"] == SCALE) & rows["is_published"]).to_numpy(),
         standing=(rows["benchmark"] == SCALE).to_numpy(),
-        domain=np.array([DOMAINS.index(one) - 1 if one in DOMAINS[1:] else -1 for one in items["category"]]),
+        domain=np.array(
+            [DOMAINS.index(category) - 1 if category in DOMAINS[1:] else -1 for category in items["category"]]
+        ),
         domains=len(DOMAINS) - 1,
         model=_codes(units["model_key"]),
         mode=_mode_codes(units),
@@ -381,5 +383,5 @@ def with_features(models: pl.DataFrame) -> pl.DataFrame:
             plain(pl.col("model_key").str.split("/").list.first().str.split(" ").list.first()),
         ).alias("maker"),
         _years("release_date").alias("years"),
-        pl.Series("log2_parameters", [math.log2(one) if one else None for one in sizes], dtype=pl.Float64),
+        pl.Series("log2_parameters", [math.log2(size) if size else None for size in sizes], dtype=pl.Float64),
     )

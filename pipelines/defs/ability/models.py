@@ -78,7 +78,7 @@ def ability_models(ability: pl.DataFrame, facts: Facts, sized: pl.DataFrame) -> 
         .sort("model_id")
     )
     on_hub = facts.aliases["model_id"].drop_nulls().unique()
-    known = facts.architectures.select(
+    shapes = facts.architectures.select(
         "model_id", pl.col("release_date").alias("own_date"), pl.col("licence").alias("own_licence"),
         pl.col("licence_basis").alias("own_licence_basis"), "release_date_basis",
     )  # fmt: skip
@@ -90,7 +90,7 @@ def ability_models(ability: pl.DataFrame, facts: Facts, sized: pl.DataFrame) -> 
     )
     listed = facts.models.select("model_id", pl.col("licence").alias("listed_licence"))
     joined = models
-    for more in (known, stated, listed, sized, _sizes_in_names(models["model_id"])):
+    for more in (shapes, stated, listed, sized, _sizes_in_names(models["model_id"])):
         joined = joined.join(more, on="model_id", how="left", maintain_order="left")
     return tables.ABILITY_MODELS.conform(
         joined.with_columns(*_parameter_counts())
@@ -189,8 +189,8 @@ def _sizes_in_names(names: pl.Series) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "model_id": names,
-            "named_total": pl.Series([one.total for one in sizes], dtype=pl.Int64),
-            "named_active": pl.Series([one.active or one.total for one in sizes], dtype=pl.Int64),
+            "named_total": pl.Series([size.total for size in sizes], dtype=pl.Int64),
+            "named_active": pl.Series([size.active or size.total for size in sizes], dtype=pl.Int64),
         }
     )
 

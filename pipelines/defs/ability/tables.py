@@ -223,11 +223,11 @@ def prior_rows(of: Fitted, facts: pl.DataFrame) -> pl.DataFrame:
     """Open models that nobody judged: what their date and size let expect, with the error on makers left out."""
     now = of.evidence
     judged = set(now.units["model_key"])
-    known = evidence.model_facts(facts).filter(
+    model_rows = evidence.model_facts(facts).filter(
         pl.col("is_open_weights"), pl.col("release_date").is_not_null(), pl.col("model_id").is_not_null()
     )
     wanted = evidence.with_features(
-        known.filter(~pl.col("model_key").is_in(list(judged))).with_columns(pl.col("model_id").alias("name"))
+        model_rows.filter(~pl.col("model_key").is_in(list(judged))).with_columns(pl.col("model_id").alias("name"))
     ).filter(pl.col("log2_parameters").is_not_null())
     known_features = now.design.features[~now.design.sparse & ~np.isnan(now.design.features).any(axis=1)]
     features = wanted.select("years", "log2_parameters").to_numpy()
@@ -311,8 +311,10 @@ def change_rows(before: Fitted, now: Fitted, judged: pl.DataFrame) -> pl.DataFra
 def _changed_results(before: Evidence, now: Evidence) -> pl.DataFrame:
     """Per unit and domain: results new or changed, and the share of all that both fits saw alike."""
 
-    def results_of(one: Evidence) -> pl.DataFrame:
-        rows = one.rows.filter(pl.Series(one.design.own)).join(one.units.select("unit", "name"), on="unit")
+    def results_of(evidence: Evidence) -> pl.DataFrame:
+        rows = evidence.rows.filter(pl.Series(evidence.design.own)).join(
+            evidence.units.select("unit", "name"), on="unit"
+        )
         rows = rows.with_columns(pl.col("name").alias("model_id"))
         columns = ["model_id", "mode", "effort", "source", "benchmark", "benchmark_version", "item_scaffold", "figure"]
         return pl.concat(

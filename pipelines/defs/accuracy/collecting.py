@@ -76,7 +76,7 @@ def _frames(folder: Path, refused: list[tuple[str, str]]) -> Iterator[pl.DataFra
 def _outlier_reasons(rows: pl.DataFrame, door: Door, devices: Mapping[str, Accelerator]) -> pl.DataFrame:
     """`row` and `reason` of rows that cannot be, or lie far from their peers or from what is predicted."""
     lines = one_line_each(accuracy(rows, door, devices))
-    known = lines.filter(pl.col("predicted").is_not_null()).with_columns(
+    predictions = lines.filter(pl.col("predicted").is_not_null()).with_columns(
         off=(pl.col("measured") / pl.col("predicted")).log()
     )
     middle = pl.col("off").median().over(_PEERS)
@@ -88,7 +88,7 @@ def _outlier_reasons(rows: pl.DataFrame, door: Door, devices: Mapping[str, Accel
     beyond = (pl.col("measured") > FARTHEST_FACTOR * pl.col("high")) | (
         pl.col("measured") < pl.col("low") / FARTHEST_FACTOR
     )
-    distant = known.select(
+    distant = predictions.select(
         "row",
         pl.when((peers >= FEWEST_PEERS) & far)
         .then(pl.lit("far from other rows with the same device, engine, model and load"))

@@ -33,8 +33,8 @@ def living_boards(results: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     """
     rows = results.filter(pl.col("source") == SOURCE, pl.col("unit") == "elo")
     named = pl.col("benchmark").str.extract_groups(_BENCHMARK)
-    known = model_facts(facts).select("model_key", "is_open_weights", "organization")
-    joined = keyed(rows, facts).join(known, on="model_key", how="left")
+    makers = model_facts(facts).select("model_key", "is_open_weights", "organization")
+    joined = keyed(rows, facts).join(makers, on="model_key", how="left")
     is_open = pl.coalesce("is_open_weights", pl.when(pl.col("model_id").is_not_null()).then(pl.lit(value=True)))
     half = pl.col("ci_high") - pl.col("ci_low")
     board = joined.with_columns(
@@ -87,13 +87,13 @@ def identities(names: pl.Series, catalogue: pl.Series, declared: pl.DataFrame, a
         aliases: `core.model_aliases`, for names that these rules do not know.
     """
     nobody = pl.DataFrame(schema={"model_id": pl.String, "organisation": pl.String, "is_official_provider": pl.Boolean})
-    known = identify(names, nobody, catalogue, declared).select("model", "model_id", "architecture_id")
+    matches = identify(names, nobody, catalogue, declared).select("model", "model_id", "architecture_id")
     alias_rows = (
         aliases.filter(pl.col("source") == SOURCE, pl.col("model_id").is_not_null())
         .select(pl.col("name_in_source").alias("model"), pl.col("model_id").alias("alias"))
         .unique("model", keep="first", maintain_order=True)
     )
-    named = known.join(alias_rows, on="model", how="left", maintain_order="left")
+    named = matches.join(alias_rows, on="model", how="left", maintain_order="left")
     return named.select("model", pl.coalesce("model_id", "alias").alias("model_id"), "architecture_id")
 
 

@@ -84,8 +84,12 @@ def no_version_spans_a_redefinition(skyline: Home) -> dg.AssetCheckResult:
 def sources_keep_their_rhythm(skyline: Home) -> dg.AssetCheckResult:
     """Show sources that are down or silent; what they published before stays, and nothing blocks."""
     sources = skyline.lake.read(BOARD_SOURCES)
-    fetches = {name: one for name, one in last_fetches(skyline.settings).items() if name in set(sources["source"])}
-    down = {name: one.outcome for name, one in fetches.items() if one.failed}
+    fetches = {
+        name: latest_fetch
+        for name, latest_fetch in last_fetches(skyline.settings).items()
+        if name in set(sources["source"])
+    }
+    down = {name: latest_fetch.outcome for name, latest_fetch in fetches.items() if latest_fetch.failed}
     # Of a source that was never asked online nobody can say that it is silent.
     late = sources.filter(pl.col("source").is_in(list(fetches)), pl.col("freshness") == "late")["source"].to_list()
     return dg.AssetCheckResult(

@@ -36,4 +36,4 @@ def board_files(context: dg.AssetExecutionContext, skyline: Home) -> dg.Material
 def online_sources(home: Home) -> list[str]:
     """Declared sources that have an address."""
     boards = declared(home.settings.home)
-    return [name for name, one in boards.items() if any(file.address for file in one.board.files)]
+    return [name for name, board in boards.items() if any(file.address for file in board.board.files)]

@@ -91,7 +91,9 @@ def _aliases(loaded: Loaded) -> pl.DataFrame:
     names = of_results.join(
         of_facts.rename({"link": "other_link"}), on=["source", "name_in_source"], how="full", coalesce=True
     ).with_columns(pl.coalesce("link", "other_link"), pl.col("results").fill_null(0))
-    hub_named = {name: any(file.names_are_hub_ids for file in one.board.files) for name, one in loaded.boards.items()}
+    hub_named = {
+        name: any(file.names_are_hub_ids for file in board.board.files) for name, board in loaded.boards.items()
+    }
     return MODEL_ALIASES.conform(alias_table(names, aliases, hub_named))
 
 
@@ -160,7 +162,7 @@ def _sources(
     rejected = loaded.rejected.join(loaded.snapshots.select("snapshot_id", "board"), on="snapshot_id", how="inner")
     of_rejected = dict(rejected.group_by("board").len().iter_rows())
     rows = []
-    for name, one in sorted(loaded.boards.items()):
+    for name, board in sorted(loaded.boards.items()):
         counts, names = of_results.get(name, {}), of_names.get(name, {})
         snapshots = stored.get(name, {})
         newest = max((date for date in (snapshots.get("newest"), dates.get(name)) if date is not None), default=None)
@@ -168,17 +170,17 @@ def _sources(
         rows.append(
             {
                 "source": name,
-                "title": one.board.title,
-                "homepage": one.board.homepage,
-                "licence": one.board.licence,
-                "may_bundle": one.board.may_bundle,
-                "declared_by": "user" if one.by_user else "project",
-                "addresses": sum(file.address is not None for file in one.board.files),
-                "rhythm_days": one.board.rhythm_days,
+                "title": board.board.title,
+                "homepage": board.board.homepage,
+                "licence": board.board.licence,
+                "may_bundle": board.board.may_bundle,
+                "declared_by": "user" if board.by_user else "project",
+                "addresses": sum(file.address is not None for file in board.board.files),
+                "rhythm_days": board.board.rhythm_days,
                 "newest_date": newest,
                 "last_asked_at": last.asked_at if last else None,
                 "last_outcome": last.outcome if last else None,
-                "freshness": freshness(one, newest, today),
+                "freshness": freshness(board, newest, today),
                 "snapshots": snapshots.get("snapshots", 0),
                 "benchmarks": counts.get("benchmarks", 0),
                 "results": counts.get("results", 0),
@@ -191,10 +193,10 @@ def _sources(
     return BOARD_SOURCES.conform(pl.DataFrame(rows, schema=BOARD_SOURCES.polars_schema))
 
 
-def freshness(one: Declared, newest: dt.date | None, today: dt.date) -> str:
+def freshness(source: Declared, newest: dt.date | None, today: dt.date) -> str:
     """How a source's newest state compares with its own rhythm."""
     if newest is None:
         return "never"
-    if one.board.rhythm_days is None:
+    if source.board.rhythm_days is None:
         return "ended"
-    return "fresh" if (today - newest).days <= 2 * one.board.rhythm_days else "late"
+    return "fresh" if (today - newest).days <= 2 * source.board.rhythm_days else "late"

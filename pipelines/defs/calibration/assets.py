@@ -41,12 +41,16 @@ def calibrations(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Fit what was measured here, once per state of kernels and code; where nothing was, take what ships."""
     fitted = calibrations_in_use(skyline.settings)
     rows, errors = [], []
-    for one, origin in fitted.sets:
-        labels = {"accelerator": one.accelerator, "device": one.device, "fitted_in": origin}
-        for calibration in one.calibrations:
+    for calibration_set, origin in fitted.sets:
+        labels = {"accelerator": calibration_set.accelerator, "device": calibration_set.device, "fitted_in": origin}
+        for calibration in calibration_set.calibrations:
             row = calibration.to_row() | labels | {"parameters": json.dumps(calibration.parameters)}
             errors.append(row)
-            more = {"predictor": calibration.to_json(), "framework": one.framework, "source": one.source}
+            more = {
+                "predictor": calibration.to_json(),
+                "framework": calibration_set.framework,
+                "source": calibration_set.source,
+            }
             rows.append(row | more | {"kernels": calibration.kernels})
     refused = dg.MetadataValue.md("\n".join(f"- {reason}" for reason in fitted.refused) or "none")
     yield write(skyline.lake, tables.CALIBRATIONS, _frame(rows, tables.CALIBRATIONS.empty()), not_fitted=refused)

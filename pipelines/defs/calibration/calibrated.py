@@ -33,7 +33,7 @@ def calibrated(folder: Path, *, save: Path | None, source: str) -> tuple[pl.Data
         device = device_of(str(kernels["device"][0]), str(name))
         peaks = peaks_of(device)
         laws = calibrate(kernels, peaks)
-        rows += [one.to_row() for one in laws]
+        rows += [law.to_row() for law in laws]
         above, unread = above_roof(kernels, peaks), tables.rejected.filter(pl.col("accelerator") == name)
         notes.append(f"{name}: {counted(above.height, 'kernel')} faster than the data sheet allows, rejected.")
         notes += [

@@ -43,11 +43,11 @@ def reference_catalogue(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
         name: model for name, model in fetched_models(skyline.settings).items() if name not in catalogue()
     }
     yield write(skyline.lake, tables.HUB_MODELS, hub_models(requested_models))
-    known = stored_frame(skyline.lake, tables.ARCHITECTURES.name, _COUNTED_FROM, "", architectures)
+    stored_architectures = stored_frame(skyline.lake, tables.ARCHITECTURES.name, _COUNTED_FROM, "", architectures)
     more = as_architectures(requested_models).cast(
-        {name: known.schema[name] for name in as_architectures(requested_models).columns}
+        {name: stored_architectures.schema[name] for name in as_architectures(requested_models).columns}
     )
-    yield write(skyline.lake, tables.ARCHITECTURES, pl.concat([known, more], how="diagonal"))
+    yield write(skyline.lake, tables.ARCHITECTURES, pl.concat([stored_architectures, more], how="diagonal"))
     fetched = fetched_prices(RawStore(skyline.settings.raw), declared(skyline.settings.home))
     for table in _PRICE_LISTS:
         rows = price_list(table)
@@ -80,9 +80,9 @@ def model_architectures(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     named = ["model_id", "base_model", "architecture", "family", "parameters_total"]
     shapes = ["model_id", "model_type", "parameters_total", "max_position", "sliding_window", *SHAPE]
     models = skyline.lake.read(MODELS, named)
-    known = skyline.lake.read(tables.ARCHITECTURES, shapes)
+    architectures = skyline.lake.read(tables.ARCHITECTURES, shapes)
     # What the shipped grids time comes first: a model is timed there as before if it can be.
     timed = [name for name, entry in catalogue().items() if entry.is_tabulated]
-    links = link_architectures(models, known.filter(pl.col("model_id").is_in(timed)))
-    others = link_architectures(models.join(links, on="model_id", how="anti"), known)
+    links = link_architectures(models, architectures.filter(pl.col("model_id").is_in(timed)))
+    others = link_architectures(models.join(links, on="model_id", how="anti"), architectures)
     yield write(skyline.lake, tables.MODEL_ARCHITECTURES, pl.concat([links, others]), of_models=models.height)

@@ -82,10 +82,10 @@ def read_files(raw: Path, lake: Lake) -> Read:
             pl.concat([REJECTED_ROWS.empty(), *rejected]),
         ]
 
-    parts = [Wanted(one.snapshot_id, (one.sha256, one.manifest), partial(of_table, one)) for one in tables]
+    parts = [Wanted(table.snapshot_id, (table.sha256, table.manifest), partial(of_table, table)) for table in tables]
     entries, *_ = write_parts(lake, FILES, parts, of_runs, _READERS)
     extents = {part.name: Extent(**part.facts[_EXTENT]) for part in entries if part.name != REST}
-    read = [(one, extents[one.snapshot_id]) for one in tables if one.snapshot_id in extents]
+    read = [(table, extents[table.snapshot_id]) for table in tables if table.snapshot_id in extents]
     return Read(
         accounts([*read, *((stored, extent(run)) for stored, run in runs)]),
         pl.concat([EVALUATION_RUNS.empty(), *(run.runs for _, run in runs)]),
@@ -113,8 +113,8 @@ def write_entries(lake: Lake, models: pl.DataFrame) -> None:
     """
     reported = Snapshots(lake, (REPORTED_ENTRIES, BENCHMARK_SCORES))
     wanted = [
-        Wanted(name, (reported.made_from(name), known), partial(_rows, lake, models, name))
-        for name, known in _known_models(lake, models).items()
+        Wanted(name, (reported.made_from(name), models_of_snapshot), partial(_rows, lake, models, name))
+        for name, models_of_snapshot in _known_models(lake, models).items()
         if name != REST
     ]
     write_parts(lake, (LEADERBOARD_ENTRIES,), wanted, lambda: [_entries(lake, models, REST)])

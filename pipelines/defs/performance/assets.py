@@ -28,8 +28,8 @@ def rooflines(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
 
 def _predictors(skyline: Home) -> Predictors:
     """As JSON, by device."""
-    known = skyline.lake.read(tables.CALIBRATIONS, ["device", "predictor"])
-    return {str(device): rows["predictor"].to_list() for (device,), rows in known.group_by("device")}
+    calibrations = skyline.lake.read(tables.CALIBRATIONS, ["device", "predictor"])
+    return {str(device): rows["predictor"].to_list() for (device,), rows in calibrations.group_by("device")}
 
 
 @dg.multi_asset(

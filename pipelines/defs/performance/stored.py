@@ -32,8 +32,12 @@ def stored_table(lake: Lake, name: str, predictors: Predictors) -> pl.DataFrame:
     """
 
     def make() -> pl.DataFrame:
-        calibrations = {device: [Calibration.from_json(one) for one in texts] for device, texts in predictors.items()}
+        calibrations = {device: [Calibration.from_json(text) for text in texts] for device, texts in predictors.items()}
         return _TABLES[name](measured_models(calibrations, table()))
 
-    text = "\n".join(f"{device}: {one}" for device in sorted(predictors) for one in sorted(predictors[device]))
+    text = "\n".join(
+        f"{device}: {text_of_predictor}"
+        for device in sorted(predictors)
+        for text_of_predictor in sorted(predictors[device])
+    )
     return stored_frame(lake, name, _MADE_FROM, text, make)

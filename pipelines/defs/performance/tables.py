@@ -191,7 +191,7 @@ def gpu_requirements(shapes: Sequence[Shape]) -> pl.DataFrame:
     parts = [
         requirement_rows(models, devices, PRECISIONS, BATCHES, contexts, ENGINE)
         for kind, contexts in ((False, LONG_CONTEXTS), (True, ENCODER_CONTEXTS))
-        if (models := [one.architecture for one in shapes if (one.architecture.kind == "encoder") == kind])
+        if (models := [shape.architecture for shape in shapes if (shape.architecture.kind == "encoder") == kind])
     ]
     return _rows_by_model(pl.concat(parts), shapes)
 

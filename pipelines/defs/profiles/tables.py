@@ -17,11 +17,11 @@ def predictions_of(stored: StoredBundles) -> dict[tuple[str, str], Mapping[str, 
         models = bundle.plan.get("models", {})
         for point in bundle.final_points():
             config = models.get(point["model"])
-            one = comparable(point, config, bundle.ceilings, bundle.environment_id) if config else None
-            if one is not None:
-                measured_points.append((bundle.run_id, one))
-    rows = corrected([one for _, one in measured_points])
-    return {(run_id, one.point_id): row for (run_id, one), row in zip(measured_points, rows, strict=True)}
+            comparison = comparable(point, config, bundle.ceilings, bundle.environment_id) if config else None
+            if comparison is not None:
+                measured_points.append((bundle.run_id, comparison))
+    rows = corrected([point for _, point in measured_points])
+    return {(run_id, point.point_id): row for (run_id, point), row in zip(measured_points, rows, strict=True)}
 
 
 def prediction_errors(points: pl.DataFrame) -> pl.DataFrame:

@@ -85,7 +85,7 @@ def _hub_ids(names: pl.Series) -> dict[str, str | None]:
     """Hub ids by the names of sources; None where only a model of the same shapes is known."""
     known = sorted({*catalogue(), *reviewed()["model_id"].drop_nulls()})
     matches = {name: resolve_model(name, known, suggest=False) for name in names}
-    return {name: None if one.evidence.startswith(SAME_SHAPES) else one.model_id for name, one in matches.items()}
+    return {name: None if match.evidence.startswith(SAME_SHAPES) else match.model_id for name, match in matches.items()}
 
 
 def errors(held_out_rows: pl.DataFrame, intervals: Intervals) -> pl.DataFrame:

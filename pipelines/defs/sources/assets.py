@@ -88,7 +88,7 @@ def raw_files(
                 check_name=UNCHANGED,
                 passed=not broken,
                 metadata={"files": sum(len(group) for group in stored.values())},
-                description="; ".join(f"{one.path}: {one.reason}" for one in broken[:3]) or None,
+                description="; ".join(f"{file.path}: {file.reason}" for file in broken[:3]) or None,
             ),
         ],
         metadata={

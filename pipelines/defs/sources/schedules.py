@@ -36,8 +36,8 @@ DAILY = dg.ScheduleDefinition(
 def daily_boards(context: dg.ScheduleEvaluationContext, home: Home) -> list[dg.RunRequest]:
     """One run per source and day; the refresh an hour later uses what arrived."""
     sources = online_sources(home)
-    known = set(context.instance.get_dynamic_partitions(str(SOURCES.name)))
-    if fresh := [name for name in sources if name not in known]:
+    partitions = set(context.instance.get_dynamic_partitions(str(SOURCES.name)))
+    if fresh := [name for name in sources if name not in partitions]:
         context.instance.add_dynamic_partitions(str(SOURCES.name), fresh)
     day = f"{context.scheduled_execution_time:%Y-%m-%d}"
     return [dg.RunRequest(run_key=f"{name}|{day}", partition_key=name) for name in sources]

@@ -50,9 +50,11 @@ def _refresh_of_bundles(context: dg.SensorEvaluationContext, home: Home) -> tupl
 
     The key changes exactly when what was loaded does.
     """
-    known = set(context.instance.get_dynamic_partitions(str(BUNDLES.name)))
+    partitions = set(context.instance.get_dynamic_partitions(str(BUNDLES.name)))
     store = RawStore(home.settings.raw)
-    landed = [each for source in (SOURCE, SET_ASIDE) for each in store.snapshots(source) if each.manifest.uri in known]
+    landed = [
+        each for source in (SOURCE, SET_ASIDE) for each in store.snapshots(source) if each.manifest.uri in partitions
+    ]
     if not landed:
         return None
     key = f"profiles-{digest_of_state(f'{each.sha256}:{each.manifest.uri}' for each in landed)}"
@@ -117,12 +119,12 @@ def bundles(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult 
     folder = home.settings.inbox
     arrived, waiting = new_bundles(home.settings, code_of_readers())
     requests = []
-    for each in [one for one in arrived if _may_be_a_partition(one.name, context)]:
+    for each in [folder for folder in arrived if _may_be_a_partition(folder.name, context)]:
         state = _state_of(each)
         if key := _key(state, context):
             tags = {_STATE: state}
             requests.append(dg.RunRequest(run_key=key, job_name=LOAD_BUNDLE.name, partition_key=each.name, tags=tags))
-    known = set(context.instance.get_dynamic_partitions(str(BUNDLES.name)))
+    partitions = set(context.instance.get_dynamic_partitions(str(BUNDLES.name)))
     of_bundles = None if requests else _refresh_of_bundles(context, home)
     if of_bundles and of_bundles[1] is None:
         # While others are still being loaded, one refresh after the last is enough.
@@ -131,7 +133,9 @@ def bundles(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult 
     if not requests:
         return dg.SkipReason(f"Waiting for {', '.join(waiting)}." if waiting else f"No new bundle in {folder}.")
     fresh = [
-        request.partition_key for request in requests if request.partition_key and request.partition_key not in known
+        request.partition_key
+        for request in requests
+        if request.partition_key and request.partition_key not in partitions
     ]
     added = [BUNDLES.build_add_request(fresh)] if fresh else []
     return dg.SensorResult(run_requests=requests, dynamic_partitions_requests=added)
@@ -148,8 +152,8 @@ def shards(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult |
     plans = [path for path in complete_files(folder, time.time()) if path.suffix == ".json"]
     if not plans:
         return dg.SkipReason(f"No plan in {folder}.")
-    known = set(context.instance.get_dynamic_partitions(str(SHARDS.name)))
-    fresh = [path.stem for path in plans if path.stem not in known]
+    partitions = set(context.instance.get_dynamic_partitions(str(SHARDS.name)))
+    fresh = [path.stem for path in plans if path.stem not in partitions]
     requests = [
         dg.RunRequest(run_key=digest_of_state(iter((p.stem, str(p.stat().st_mtime_ns)))), partition_key=p.stem)
         for p in plans

@@ -219,7 +219,7 @@ def _density(
                 "to_date": days.max(),
             }
         )
-    known = facts["day"].is_not_null() & facts["large"]
+    is_usable = facts["day"].is_not_null() & facts["large"]
     frame = sized.with_columns(
         facts["day"].alias("released_on"),
         pl.Series("effective_parameters", result.effective_size),
@@ -227,7 +227,7 @@ def _density(
         pl.Series("density_lower", result.density_lower).fill_nan(None),
         pl.Series("density_upper", result.density_upper).fill_nan(None),
         pl.Series("is_extrapolated", result.is_extrapolated),
-        pl.when(known).then(pl.Series(np.isin(np.arange(sized.height), records))).alias("is_record"),
+        pl.when(is_usable).then(pl.Series(np.isin(np.arange(sized.height), records))).alias("is_record"),
     )
     return frame.select(tables.CAPABILITY_DENSITY.column_names), rows
 

@@ -85,8 +85,8 @@ def _boards(lake: Lake, whole: pl.DataFrame) -> Boards:
     rows = [stored.rows(name) for name in whole["snapshot_id"]]
     return boards(
         whole,
-        pl.concat([LEADERBOARD_ENTRIES.empty(), *(one for one, _ in rows)]).select(_ENTRY_COLUMNS),
-        pl.concat([BENCHMARK_SCORES.empty(), *(one for _, one in rows)]).select(_SCORE_COLUMNS),
+        pl.concat([LEADERBOARD_ENTRIES.empty(), *(frame for frame, _ in rows)]).select(_ENTRY_COLUMNS),
+        pl.concat([BENCHMARK_SCORES.empty(), *(frame for _, frame in rows)]).select(_SCORE_COLUMNS),
     )
 
 
@@ -225,7 +225,7 @@ def benchmark_correlations(of: Boards) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for named, entries, benchmarks in of.each(newest=False):
         sized = entries.with_columns(pl.col("parameters_total").cast(pl.Float64).log(2).alias(_LOG_SIZE))
-        rows += _pairs(named, sized, benchmarks, lambda one, other: other != one)
+        rows += _pairs(named, sized, benchmarks, lambda benchmark, other: other != benchmark)
         rows += _pairs(named, sized, ["average", *benchmarks, _LOG_SIZE], lambda _, other: other == _LOG_SIZE)
     return rows_of(tables.BENCHMARK_CORRELATIONS, rows)
 
@@ -241,15 +241,15 @@ def _pairs(
     return [
         {
             **named,
-            "measure": one,
+            "measure": benchmark,
             "other_measure": other,
             "entries": complete.height,
             "families": families.count,
             **{name: _null_if_nan(matrix[i, j]) for name, matrix in matrices.items()},
         }
         for j, other in enumerate(varying)
-        for i, one in enumerate(varying[:j])
-        if is_wanted(one, other)
+        for i, benchmark in enumerate(varying[:j])
+        if is_wanted(benchmark, other)
     ]
 
 
@@ -308,16 +308,16 @@ def clusters(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
         choices += [
             {
                 **named,
-                "clusters": one.k,
-                "silhouette": one.silhouette,
-                "null_silhouette": one.null_silhouette,
-                "stability": one.stability,
-                "is_valid": one.is_valid,
-                "is_chosen": one.k == grouping.k,
+                "clusters": trial.k,
+                "silhouette": trial.silhouette,
+                "null_silhouette": trial.null_silhouette,
+                "stability": trial.stability,
+                "is_valid": trial.is_valid,
+                "is_chosen": trial.k == grouping.k,
                 "verdict": grouping.verdict,
                 "entries": grouping.sampled,
             }
-            for one in grouping.tried
+            for trial in grouping.tried
         ]
         placed = {"cluster": grouping.labels, "silhouette_width": grouping.widths}
         members.append(complete.select(*SNAPSHOT, "entry_id", "model_id").with_columns(**_series(placed)))

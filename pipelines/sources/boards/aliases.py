@@ -75,8 +75,8 @@ class Aliases:
         self._by_slug: dict[str, set[str]] = {}
         for model_id in self._ids.values():
             own = slug(model_id)
-            for one in {own, _MAKERS_PREFIX.sub("", own)}:
-                self._by_slug.setdefault(one, set()).add(model_id)
+            for spelling in {own, _MAKERS_PREFIX.sub("", own)}:
+                self._by_slug.setdefault(spelling, set()).add(model_id)
 
     def resolve(self, source: str, name: str, link: str | None = None, *, is_hub_id: bool = False) -> Resolved:
         """The model that a source means by a name.
@@ -95,19 +95,19 @@ class Aliases:
             )
         if link and (linked := hub_id_of(link)):
             return self._by_link(name, linked)
-        if _HUB_ID.match(name) and (known := self._ids.get(name.casefold())):
-            return Resolved(known, "the name is the hub id, but for case", "identical")
+        if _HUB_ID.match(name) and (model_id := self._ids.get(name.casefold())):
+            return Resolved(model_id, "the name is the hub id, but for case", "identical")
         return self._by_whole_name(name)
 
     def _by_link(self, name: str, linked: str) -> Resolved:
-        known = self._ids.get(linked.casefold(), linked)
-        if _INSTRUCTED.search(name) and not _INSTRUCTED.search(known.rsplit("/", 1)[-1]):
+        model_id = self._ids.get(linked.casefold(), linked)
+        if _INSTRUCTED.search(name) and not _INSTRUCTED.search(model_id.rsplit("/", 1)[-1]):
             for end in _INSTRUCTED_ENDS:
                 if instructed := self._ids.get(f"{linked}{end}".casefold()):
                     return Resolved(
                         instructed, f"the source links {linked}, but names the instructed model", "inferred"
                     )
-        return Resolved(known, "the source links it", "stated")
+        return Resolved(model_id, "the source links it", "stated")
 
     def _by_whole_name(self, name: str) -> Resolved:
         """The one model whose whole name is the same, perhaps without what the board added to it."""
@@ -117,9 +117,9 @@ class Aliases:
         for text, evidence in _slug_candidates(name):
             if text == self._instructed_slug(name):
                 continue
-            one, candidates = self._unique_model(text, name)
-            if one:
-                return Resolved(one, f"{evidence} is the name of one model", "inferred")
+            model, candidates = self._unique_model(text, name)
+            if model:
+                return Resolved(model, f"{evidence} is the name of one model", "inferred")
             several |= candidates
         if several:
             return Resolved(None, f"several models have that name: {', '.join(sorted(several)[:4])}", "unmapped")
@@ -137,8 +137,8 @@ class Aliases:
         candidates = self._by_slug.get(model_slug, set())
         if len(candidates) > 1:
             owner = name.split("/", 1)[0].casefold() if "/" in name else ""
-            whole = {one for one in candidates if slug(one) == model_slug}
-            owned = {one for one in candidates if one.split("/", 1)[0].casefold() == owner}
+            whole = {candidate for candidate in candidates if slug(candidate) == model_slug}
+            owned = {candidate for candidate in candidates if candidate.split("/", 1)[0].casefold() == owner}
             for fewer in (owned, whole):
                 if len(fewer) == 1:
                     candidates = fewer

@@ -228,7 +228,7 @@ class File(Strict):
         if not isinstance(data, dict) or "every_score" not in data:
             return data
         every, scores = data["every_score"], data.get("scores", [])
-        if not isinstance(scores, list) or not all(isinstance(one, dict) for one in (every, *scores)):
+        if not isinstance(scores, list) or not all(isinstance(score, dict) for score in (every, *scores)):
             raise ValueError("every_score is a table, and scores are a list of tables")
         merged = [{**every, **score} for score in scores]
         return {name: value for name, value in data.items() if name != "every_score"} | {"scores": merged}
@@ -252,8 +252,8 @@ class File(Strict):
 
     def _states_measurements(self) -> "File":
         require_columns(END_TO_END_MEASUREMENTS, set(self.measured_with))
-        for one in self.measured:
-            if missing := _EVERY_MEASUREMENT - {*one.columns, *self.measured_with}:
+        for measurement in self.measured:
+            if missing := _EVERY_MEASUREMENT - {*measurement.columns, *self.measured_with}:
                 raise ValueError(f"a measurement of the file {self.name!r} does not say its {sorted(missing)}")
         return self
 
@@ -342,8 +342,8 @@ def parse(text: str, where: str) -> Board:
         raise BrokenDeclaration(f"{where} is no TOML: {error}.") from error
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(map(str, one['loc'])) or 'declaration'}: {one['msg'].removeprefix('Value error, ')}"
-            for one in error.errors()[:5]
+            f"{'.'.join(map(str, problem['loc'])) or 'declaration'}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()[:5]
         )
         raise BrokenDeclaration(
             f"{where} is not a declaration of a board: {problems}. Units are {', '.join(UNITS)}; categories"

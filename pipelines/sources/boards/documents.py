@@ -242,7 +242,7 @@ def headers_of(member: Member) -> list[Header]:
     text = text_of(member.payload[:_SNIFFED_BYTES], member.name)
     likely = delimiter_of(text)
     headers = []
-    for delimiter in sorted(DELIMITERS, key=lambda one: one != likely):
+    for delimiter in sorted(DELIMITERS, key=lambda delimiter: delimiter != likely):
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         try:
             for above, line in enumerate(islice(filter(_says_something, lines), _MOST_ABOVE + 1)):
@@ -263,7 +263,7 @@ def _header(member: Member, file: File) -> Header:
     headers = headers_of(member)
     if not headers:
         raise UnreadableFile(f"{member.name} has no row below its header.")
-    return next((one for one in headers if needed <= {plain(name) for name in one.columns}), headers[0])
+    return next((header for header in headers if needed <= {plain(name) for name in header.columns}), headers[0])
 
 
 def _csv(member: Member, file: File) -> Rows:
@@ -291,9 +291,9 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]], name: str) -> 
         raise UnreadableFile(f"{name} has more than {_MOST_COLUMNS:,} columns.")
     seen: dict[str, int] = {}
     unique = []
-    for one in names:
-        seen[one] = seen.get(one, 0) + 1
-        unique.append(one if seen[one] == 1 else f"{one}#{seen[one]}")
+    for title in names:
+        seen[title] = seen.get(title, 0) + 1
+        unique.append(title if seen[title] == 1 else f"{title}#{seen[title]}")
     broken: list[tuple[int, str]] = []
     complete_lines: list[Sequence[str]] = []
     numbers: list[int] = []

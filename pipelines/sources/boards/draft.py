@@ -60,7 +60,9 @@ def draft(path: Path) -> str:
     name, across, scores = _columns(frame)
     benchmark = None if across else _benchmark_column(frame, name, scores)
     if not scores:
-        shown = ", ".join([one for one in frame.columns if one and one not in _OURS][:12]) or "without names"
+        shown = (
+            ", ".join([column for column in frame.columns if column and column not in _OURS][:12]) or "without names"
+        )
         lacks = "column of scores" if name else f"column named {', '.join(_NAMES[:4])} or similar"
         raise UnreadableFile(f"{path.name} has no {lacks}; its columns are {shown}.")
     board = re.sub(r"[^a-z0-9]+", "_", member.stem.casefold()).strip("_")
@@ -86,8 +88,8 @@ def draft(path: Path) -> str:
     if scaffold := next((one for one in frame.columns if plain_column(one) in _SCAFFOLDS), None):
         lines.append(f"scaffold = {_quoted('{' + scaffold + '}')}")
     if across:
-        benchmark = next(one for one in across if _BENCHMARKS.search(one))
-        score_cells = frame.select(pl.concat([pl.col(one) for one in scores]).alias("score"))
+        benchmark = next(column for column in across if _BENCHMARKS.search(column))
+        score_cells = frame.select(pl.concat([pl.col(column) for column in scores]).alias("score"))
         lines += ["", *_score(score_cells, "score"), f"benchmark = {_quoted('{' + benchmark + '}')}"]
     else:
         for column in scores:
@@ -98,14 +100,14 @@ def draft(path: Path) -> str:
 
 def _columns(frame: pl.DataFrame) -> tuple[str | None, list[str], list[str]]:
     """Column of names, columns beside those of models where each of these has one, and columns of scores."""
-    columns = [one for one in frame.columns if one not in _OURS]
-    small = {plain_column(one): one for one in reversed(columns)}
-    name = next((small[plain_column(one)] for one in _NAMES if plain_column(one) in small), None)
+    columns = [column for column in frame.columns if column not in _OURS]
+    small = {plain_column(column): column for column in reversed(columns)}
+    name = next((small[plain_column(word)] for word in _NAMES if plain_column(word) in small), None)
     scores = [c for c in columns if c != name and not holds_no_scores(c) and _is_numeric(frame, c)]
     if name is not None:
         return name, [], scores
-    across = [one for one in columns if one not in scores]
-    one_each = {"value", "score"}.isdisjoint(one.casefold() for one in scores)
+    across = [column for column in columns if column not in scores]
+    one_each = {"value", "score"}.isdisjoint(column.casefold() for column in scores)
     return None, across, scores if one_each and any(map(_BENCHMARKS.search, across)) else []
 
 
@@ -126,7 +128,7 @@ def _read(member: Member) -> tuple[str, list[str], pl.DataFrame]:
         raise UnreadableFile(f"{member.name} is not CSV, JSON, YAML, Parquet or Markdown.")
     key, places = "records", list(_RECORDS if form in DOCUMENTS else ("",))
     if form == "markdown":
-        headings = [one for one, _, _ in markdown_tables(text_of(member.payload, member.name)) if one]
+        headings = [heading for heading, _, _ in markdown_tables(text_of(member.payload, member.name)) if heading]
         key, places = "after", ["", *dict.fromkeys(headings)]
     failed: UnreadableFile | None = None
     read: list[tuple[str, list[str], pl.DataFrame]] = []
@@ -154,7 +156,7 @@ def _read(member: Member) -> tuple[str, list[str], pl.DataFrame]:
             continue
         read.append((form, [f"{key} = {_quoted(place)}"] if place else [], frame))
         # Objects under keys that are no models have little in common.
-        if scores and (place != "{model}" or any(2 * frame[one].null_count() < frame.height for one in scores)):
+        if scores and (place != "{model}" or any(2 * frame[column].null_count() < frame.height for column in scores)):
             return read[-1]
     if read and read[0][1] != ['records = "{model}"']:
         return read[0]
@@ -184,9 +186,9 @@ def _score(frame: pl.DataFrame, column: str) -> list[str]:
         unit = "fraction"
     else:
         unit = "elo" if least > 500 else "index"
-    known = known_benchmarks().get(plain(column), {})
+    facts = known_benchmarks().get(plain(column), {})
     lines = ["[[file.scores]]", f"columns = {_quoted(column)}", f"unit = {_quoted(unit)}"]
-    return lines if known.get("category") else [*lines, 'category = "other"']
+    return lines if facts.get("category") else [*lines, 'category = "other"']
 
 
 def _quoted(text: str) -> str:

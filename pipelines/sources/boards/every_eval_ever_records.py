@@ -35,9 +35,9 @@ def records(results: pl.DataFrame) -> Iterator[tuple[str, dict[str, Any]]]:
         first = group.row(0, named=True)
         model = str(first["model_id"] or first["name_in_source"])
         developer, _, name = model.rpartition("/")
-        marks = [first[one] for one in ("mode", "effort", "host", "precision_served", "reporter") if first[one]]
+        marks = [first[field] for field in ("mode", "effort", "host", "precision_served", "reporter") if first[field]]
         # Hosts and remarks stand in names that a path cannot hold.
-        digest = hashlib.sha256(repr([first[one] for one in _ONE_RECORD]).encode()).hexdigest()[:8]
+        digest = hashlib.sha256(repr([first[field] for field in _ONE_RECORD]).encode()).hexdigest()[:8]
         key = f"{_path_safe('_'.join([model, *marks]))}_{digest}"
         retrieved = _epoch(first["retrieved_at"])
         record = {

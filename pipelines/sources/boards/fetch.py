@@ -90,9 +90,9 @@ def fetch(
         is_licensed = _is_licensed(board, asking) if files else True
         for file in files:
             try:
-                for one in _files(board, file, asking):
+                for part in _files(board, file, asking):
                     new_files += 1
-                    yield Fetched(one.name, one.payload, one.address, one.revision, is_licensed)
+                    yield Fetched(part.name, part.payload, part.address, part.revision, is_licensed)
             except _FAILURES as error:
                 failures.append(str(error))
     marks = {**asking.before, **asking.marks} if not failures else {**asking.before}
@@ -169,34 +169,34 @@ def _of_parts(board: Board, parts: Parts, name: str, address: str, index: Answer
     """
     key = _key(board)
     if index.payload is None:
-        listed = [one for one, marks in asking.before.items() if marks.get(_LISTED_BY) == address]
+        listed = [part for part, marks in asking.before.items() if marks.get(_LISTED_BY) == address]
     else:
         listed = _listed_addresses(parts, index.payload)
         asking.marks[address] = index.marks
     if not listed:
         raise NotReached(f"{address} lists no file of {board.title}.")
-    before = {one: asking.before.get(one) for one in listed}
+    before = {part: asking.before.get(part) for part in listed}
     answers, lost = {}, []
-    for one in listed:
+    for path in listed:
         try:
-            answers[one] = asking.web.get(one, before[one], key)
+            answers[path] = asking.web.get(path, before[path], key)
         except NotReached as error:
             lost.append(str(error))
     if len(lost) > len(listed) * _MOST_LOST:
         raise NotReached(f"{len(lost)} of {len(listed)} files that {address} lists: {lost[0]}")
     if all(answer.payload is None for answer in answers.values()) and set(answers) == {
-        one for one, marks in asking.before.items() if marks.get(_LISTED_BY) == address
+        part for part, marks in asking.before.items() if marks.get(_LISTED_BY) == address
     }:
         asking.unchanged += 1
         return
     # What did not change is needed all the same: a state is kept whole.
     whole = {
-        one: answer if answer.payload is not None else asking.web.get(one, headers=key)
-        for one, answer in answers.items()
+        part: answer if answer.payload is not None else asking.web.get(part, headers=key)
+        for part, answer in answers.items()
     }
-    asking.marks |= {one: {**answer.marks, _LISTED_BY: address} for one, answer in whole.items()}
+    asking.marks |= {part: {**answer.marks, _LISTED_BY: address} for part, answer in whole.items()}
     names = _names(list(whole), address)
-    payloads = {names[one]: answer.payload for one, answer in whole.items() if answer.payload is not None}
+    payloads = {names[part]: answer.payload for part, answer in whole.items() if answer.payload is not None}
     yield _File(name, packed(payloads), address, index.marks.get("etag") or index.marks.get("last_modified"))
 
 
@@ -204,11 +204,11 @@ def _listed_addresses(parts: Parts, index: bytes) -> list[str]:
     """Addresses that an index lists, in order, each once."""
     listed = set()
     for record in records_of(Member("index.json", index), "json", parts.records):
-        one = parts.address
+        part_address = parts.address
         for name in PLACEHOLDER.findall(parts.address):
-            one = one.replace(f"{{{name}}}", record.get(name) or "")
-        if one and (parts.only is None or re.search(parts.only, one)):
-            listed.add(one)
+            part_address = part_address.replace(f"{{{name}}}", record.get(name) or "")
+        if part_address and (parts.only is None or re.search(parts.only, part_address)):
+            listed.add(part_address)
     return sorted(listed)[-parts.newest :] if parts.newest else sorted(listed)
 
 
@@ -219,12 +219,14 @@ def _names(parts: list[str], address: str) -> dict[str, str]:
     answers is JSON by default.
     """
     folder = address.split("?", 1)[0].rsplit("/", 1)[0] + "/"
-    names = {one: one.removeprefix(folder) if one.startswith(folder) else one.rsplit("/", 1)[-1] for one in parts}
+    names = {part: part.removeprefix(folder) if part.startswith(folder) else part.rsplit("/", 1)[-1] for part in parts}
     if len(set(names.values())) < len(parts):
-        steps = [one.split("/") for one in parts]
+        steps = [part.split("/") for part in parts]
         shared = next((at for at, step in enumerate(zip(*steps, strict=False)) if len(set(step)) > 1), 0)
-        names = {one: "/".join(one.split("/")[shared:]) for one in parts}
-    return {one: name if PurePosixPath(name).suffix in SUFFIX_FORMS else f"{name}.json" for one, name in names.items()}
+        names = {part: "/".join(part.split("/")[shared:]) for part in parts}
+    return {
+        part: name if PurePosixPath(name).suffix in SUFFIX_FORMS else f"{name}.json" for part, name in names.items()
+    }
 
 
 def packed(parts: Mapping[str, bytes]) -> bytes:
@@ -246,16 +248,16 @@ def _of_hub(board: Board, file: File, rest: str, asking: _Asking) -> Iterator[_F
         return
     if path.endswith("/"):
         listed = list(asking.hub.files(dataset, revision, ".json", path.rstrip("/")))
-        parts = {one.path: asking.hub.download(one) for one in listed}
+        parts = {file.path: asking.hub.download(file) for file in listed}
         if not parts:
             raise NotReached(f"{address} holds no file.")
         download = _File(f"{board.name}_{file.name}.zip", packed(parts), f"{address}@{revision}", revision)
     else:
-        one = HubFile(dataset, path, revision)
-        if asking.holds(one):
+        hub_file = HubFile(dataset, path, revision)
+        if asking.holds(hub_file):
             asking.unchanged += 1
             asking.marks[address] = {"revision": revision}
             return
-        download = _File(path, asking.hub.download(one), one.uri, revision)
+        download = _File(path, asking.hub.download(hub_file), hub_file.uri, revision)
     asking.marks[address] = {"revision": revision}
     yield download

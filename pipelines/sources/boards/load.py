@@ -77,7 +77,7 @@ def load_boards(store: RawStore, boards: Mapping[str, Declared], parsed: Path) -
         if source == ARENA_BOARDS:
             # One file serves the arena and this table.
             name = "lmarena"
-            stored_files = [one for one in store.snapshots(source) if _is_newest_of_dataset(one)]
+            stored_files = [snapshot for snapshot in store.snapshots(source) if _is_newest_of_dataset(snapshot)]
         for stored in stored_files:
             if (declared := boards.get(name)) is None and stored.manifest.layout not in OWN_FORMS:
                 rows.rejected.append(
@@ -189,7 +189,7 @@ def _cached_read(stored: RawSnapshot, declared: Declared | None, parsed: Path, c
     entry = read_object(entry_path)
     if results is not None and facts is not None and measured is not None and entry:
         return Read(
-            results, facts, [tuple(one) for one in entry["rejected"]],
+            results, facts, [tuple(rejection) for rejection in entry["rejected"]],
             entry["rows"], entry["loaded"], set(entry["unread"]), entry["passed_over"], entry["notes"], measured,
         )  # fmt: skip
     read = read_stored(stored, declared)
@@ -256,8 +256,8 @@ def read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Re
     for group in by_kind.values():
         file = group[0].file
         if file.by_tool:
-            for one in group:
-                total.add(read_by_tool(one.member, file))
+            for member_match in group:
+                total.add(read_by_tool(member_match.member, file))
             continue
         for part in _row_groups(group, file):
             try:
@@ -274,6 +274,6 @@ def read_zip(payload: bytes, uri: str, declared: Declared, as_of: dt.date) -> Re
 
 
 def _row_groups(group: list[Matched], file: File) -> list[Rows]:
-    if file.form in DOCUMENTS and not file.by_file and not any(one.as_table for one in group):
-        return [rows_together([one.member for one in group], file)]
-    return [one.rows for one in group]
+    if file.form in DOCUMENTS and not file.by_file and not any(matched.as_table for matched in group):
+        return [rows_together([matched.member for matched in group], file)]
+    return [matched.rows for matched in group]

@@ -37,6 +37,6 @@ def with_links(frame: pl.DataFrame) -> pl.DataFrame:
     for name in frame.columns:
         if frame[name].dtype == pl.String and frame[name].str.contains(r"\[[^\]]*\]\(").any():
             cells = [_LINK.search(cell or "") for cell in frame[name]]
-            columns[name] = [one.group(1) if one else cell for one, cell in zip(cells, frame[name], strict=True)]
-            columns[f"{name}.link"] = [one.group(2) if one else None for one in cells]
+            columns[name] = [link.group(1) if link else cell for link, cell in zip(cells, frame[name], strict=True)]
+            columns[f"{name}.link"] = [link.group(2) if link else None for link in cells]
     return frame.with_columns(pl.Series(name, values, dtype=pl.String) for name, values in columns.items())

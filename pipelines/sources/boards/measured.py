@@ -43,13 +43,13 @@ def measured_of(frame: pl.DataFrame, file: File) -> tuple[pl.DataFrame, list[Ref
     frame, passed_over = values.of_the_board(frame, file.only_rows, file.not_rows, set(frame.columns))
     parts: list[pl.DataFrame] = [pl.DataFrame(schema=MEASURED_SCHEMA)]
     rejected: list[Refused] = []
-    for one in file.measured:
-        rows = frame.filter(values.matching(one.only_rows, set(frame.columns)))
-        for column in _columns_of(one, frame.columns):
-            templates = {**file.measured_with, **one.columns}
-            stated = stated_of(rows, END_TO_END_MEASUREMENTS, templates, one.factors, column)
+    for measurement in file.measured:
+        rows = frame.filter(values.matching(measurement.only_rows, set(frame.columns)))
+        for column in _columns_of(measurement, frame.columns):
+            templates = {**file.measured_with, **measurement.columns}
+            stated = stated_of(rows, END_TO_END_MEASUREMENTS, templates, measurement.factors, column)
             stated = stated.filter(pl.col("value").is_not_null() & (pl.col("value") != 0))
-            if one.per_device:
+            if measurement.per_device:
                 stated = stated.with_columns(value=pl.col("value") * pl.col("device_count"))
             stated = stated.with_columns(pl.col("weight_format").map_elements(_format, return_dtype=pl.String))
             good, wrong = valid_and_rejected(stated, END_TO_END_MEASUREMENTS, templates.keys(), _NEEDED)
@@ -69,10 +69,10 @@ def _format(stated: str) -> str:
     return gguf_format({}, stated) or stated.casefold()
 
 
-def _columns_of(one: Measured, columns: Sequence[str]) -> list[str | None]:
-    if one.in_columns is None:
+def _columns_of(measurement: Measured, columns: Sequence[str]) -> list[str | None]:
+    if measurement.in_columns is None:
         return [None]
-    pattern = one.in_columns
+    pattern = measurement.in_columns
     return [name for name in columns if re.search(pattern, name)]
 
 

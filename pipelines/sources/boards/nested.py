@@ -45,7 +45,7 @@ def _yaml(text: str) -> Any:
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_Loader)):
         # A few lines of them can stand for more than fits.
         raise ValueError("aliases are not read")
-    documents = [one for one in yaml.load_all(text, Loader=_Loader) if one is not None]
+    documents = [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
     return documents[0] if len(documents) == 1 else documents
 
 

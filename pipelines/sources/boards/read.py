@@ -157,7 +157,7 @@ def _misspelling_notes(file: File, columns: set[str], unread: set[str]) -> list[
     notes = []
     for name in sorted(missing):
         words = plain(name)
-        alike = [one for one in small if len(words) > _SHORT and f" {words} " in f" {one} "]
+        alike = [name for name in small if len(words) > _SHORT and f" {words} " in f" {name} "]
         alike = alike or difflib.get_close_matches(words, small, n=1, cutoff=_ALIKE)
         if alike:
             notes.append(f"the declared column {name} is not there; {small[alike[0]]}, which is, is not read")
@@ -199,7 +199,10 @@ def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
     scores = (*file.scores, *file.by_file.values())
     declared_names = _columns_read(file) | {column for score in scores for column in score.columns}
     declared_names |= {
-        values.for_column(one, column) for score in scores for column in score.columns for one in _error_columns(score)
+        values.for_column(template, column)
+        for score in scores
+        for column in score.columns
+        for template in _error_columns(score)
     }
     existing = set(frame.columns)
     by_plain: dict[str, list[str]] = {}
@@ -219,7 +222,7 @@ def as_declared(frame: pl.DataFrame, file: File) -> pl.DataFrame:
 def _error_columns(score: Score) -> list[str]:
     """Templates of columns that stand beside one of scores, named after it."""
     templates = (score.standard_error, score.half_interval, *(score.interval or ()), score.n_items, score.n_trials)
-    return [name for one in templates if one is not None for name in values.named_after(one)]
+    return [name for template in templates if template is not None for name in values.named_after(template)]
 
 
 def _templates_of(file: File) -> list[Template | None]:
@@ -235,8 +238,8 @@ def _templates_of(file: File) -> list[Template | None]:
     if file.prices is not None:
         templates += file.prices.columns.values()
     templates += file.measured_with.values()
-    for one in file.measured:
-        templates += one.columns.values()
+    for measurement in file.measured:
+        templates += measurement.columns.values()
     if file.facts is not None:
         templates += [getattr(file.facts, name) for name in type(file.facts).model_fields]
     return templates
@@ -244,8 +247,8 @@ def _templates_of(file: File) -> list[Template | None]:
 
 def _columns_read(file: File) -> set[str]:
     filters = [file.only_rows, file.not_rows, *(score.only_rows for score in file.scores)]
-    filters += [one.only_rows for one in file.measured]
-    columns = {column for one in _templates_of(file) if one is not None for column in one.columns}
+    filters += [measurement.only_rows for measurement in file.measured]
+    columns = {column for template in _templates_of(file) if template is not None for column in template.columns}
     return columns.union(*filters)
 
 
@@ -266,13 +269,13 @@ def _row_descriptions(frame: pl.DataFrame, board: Board, file: File, as_of: dt.d
             values.text(file.link, columns),
             values.address(file.name_in_source, columns),
         ).alias("link"),
-        *(values.text(one, columns).alias(name) for name, one in templates.items()),
+        *(values.text(template, columns).alias(name) for name, template in templates.items()),
         pl.coalesce(_day(file.date, columns), pl.lit(as_of)).alias("snapshot_date"),
         _day(file.measured_on, columns).alias("measured_on"),
     )
     names = base["name_in_source"].drop_nulls().unique()
     from_names = pl.DataFrame(
-        [(name, one.mode, one.effort, one.precision) for name in names for one in (parsed_name(name),)],
+        [(name, parts.mode, parts.effort, parts.precision) for name in names for parts in (parsed_name(name),)],
         schema=dict.fromkeys(("name_in_source", "named_mode", "named_effort", "named_precision"), pl.String),
         orient="row",
     )
@@ -343,9 +346,11 @@ def _cells(
         score.n_items, score.n_trials, score.standard_error, low, high, score.half_interval, score.cost_usd,
         score.reporter, score.may_bundle, score.lower_is_better,
     ), strict=True))  # fmt: skip
-    if len(of_columns) > 1 and any(values.names_by_column(one) for one in templates.values()):
-        return pl.concat([_cells(frame, file, score, [one], columns, number) for one in of_columns])
-    read = sorted({column for one in templates.values() if one is not None for column in one.columns} & columns)
+    if len(of_columns) > 1 and any(values.names_by_column(template) for template in templates.values()):
+        return pl.concat([_cells(frame, file, score, [column], columns, number) for column in of_columns])
+    read = sorted(
+        {column for template in templates.values() if template is not None for column in template.columns} & columns
+    )
     if len(of_columns) == 1:
         column_name: str | pl.Expr = of_columns[0]
         rows = frame.with_columns(pl.col(of_columns[0]).alias(_CELL), pl.lit(of_columns[0]).alias(_COLUMN))
@@ -358,7 +363,7 @@ def _cells(
         values.cell(_CELL).alias("cell"),
         pl.col(_COLUMN).alias("column"),
         pl.lit(number).alias(_SCORE),
-        *(values.text(one, columns, column_name).alias(name) for name, one in templates.items()),
+        *(values.text(template, columns, column_name).alias(name) for name, template in templates.items()),
     ).filter(pl.col("cell").is_not_null())
 
 
@@ -366,8 +371,8 @@ def _as_numbers(cells: pl.DataFrame, scores: list[Score], *, semicolons: bool) -
     """The cells with the texts that are numbers read as such, each in the unit of its score, and what holds for all."""
     same = pl.DataFrame(
         [
-            (at, one.unit, one.higher_is_better, one.chance_level, one.ci_level, one.binomial, *one.bounds)
-            for at, one in enumerate(scores)
+            (at, score.unit, score.higher_is_better, score.chance_level, score.ci_level, score.binomial, *score.bounds)
+            for at, score in enumerate(scores)
         ],
         schema={
             _SCORE: pl.Int32, "unit": pl.String, "higher_is_better": pl.Boolean, "chance_level": pl.Float64,
@@ -417,12 +422,14 @@ def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, 
         "is_reasoning": values.flag,
     }
 
-    def read(name: str, one: Template | None) -> pl.Expr:
+    def read(name: str, template: Template | None) -> pl.Expr:
         return (
-            pl.lit(None, FACT_SCHEMA[name]) if one is None else readers.get(name, _unchanged)(values.text(one, columns))
+            pl.lit(None, FACT_SCHEMA[name])
+            if template is None
+            else readers.get(name, _unchanged)(values.text(template, columns))
         )
 
-    picked = frame.select(ROW, FILE_PATH, *(read(name, one).alias(name) for name, one in templates.items()))
+    picked = frame.select(ROW, FILE_PATH, *(read(name, template).alias(name) for name, template in templates.items()))
     joined = picked.join(base, on=[ROW, FILE_PATH], how="inner", maintain_order="left")
     return (
         joined.with_columns(pl.lit(None, pl.String).alias("model_id"), pl.lit(board.may_bundle).alias("may_bundle"))

@@ -207,8 +207,8 @@ def match(member: Member, boards: Iterable[Declared], *, is_asked: bool = False)
                 except UnreadableFile as error:
                     seen[how] = []
                     failed = failed if as_table else error
-            fits = (_fit(one, file, member, as_table=as_table) for one in seen[how])
-            fit = max((one for one in fits if one is not None), default=None)
+            fits = (_fit(shape, file, member, as_table=as_table) for shape in seen[how])
+            fit = max((fit for fit in fits if fit is not None), default=None)
             if fit is not None and (best is None or fit > best[0]):
                 best = (fit, Matched(board, file, member, as_table))
     if best is None:
@@ -246,7 +246,7 @@ def _beginnings(member: Member, file: File, *, as_table: bool) -> list[_Beginnin
     if form == "markdown":
         return [_Beginning(_plain(rows_of(member, file, as_table=as_table).frame.columns), {})]
     if member.form == "csv":
-        return [_Beginning(_plain(one.columns), {}) for one in headers_of(member)]
+        return [_Beginning(_plain(header.columns), {}) for header in headers_of(member)]
     names = _plain(header_of(member.payload, member.suffix, member.name, nested=True))
     return [_Beginning(names | _last_words(names), {})]
 
@@ -305,14 +305,14 @@ def dated(matched: Sequence[Matched], name: str) -> Dated:
     Raises:
         UndatedBoard: the name says a date before there were boards, or after tomorrow.
     """
-    stated = [date for one in matched for date in _stated_dates(one, one.file.date)]
+    stated = [date for match in matched for date in _stated_dates(match, match.file.date)]
     if stated:
         return Dated(max(stated))
     if (date := _named_day(name)) is not None:
         if not values.EARLIEST <= date <= _tomorrow():
             raise UndatedBoard(f"{name} names {date}, which cannot be the date of a board.")
         return Dated(date, by_name=True)
-    if stated := [date for one in matched for date in _stated_dates(one, one.file.date_newest)]:
+    if stated := [date for match in matched for date in _stated_dates(match, match.file.date_newest)]:
         return Dated(max(stated))
     # Nothing says a date: it is what the source said when it was retrieved.
     return Dated(dt.datetime.now(dt.UTC).date(), is_dated=False)
@@ -334,12 +334,12 @@ def _named_day(name: str) -> dt.date | None:
     return None
 
 
-def _stated_dates(one: Matched, template: Template | None) -> Iterator[dt.date]:
+def _stated_dates(match: Matched, template: Template | None) -> Iterator[dt.date]:
     dates: list[object] = []
-    if one.file.date_in_text and (text := re.search(one.file.date_in_text, one.rows.text)):
+    if match.file.date_in_text and (text := re.search(match.file.date_in_text, match.rows.text)):
         dates.append(pl.select(values.day(pl.lit(text.group(1)))).item())
     if template is not None:
-        frame = one.rows.frame
+        frame = match.rows.frame
         dates.append(frame.select(values.day(values.text(template, set(frame.columns))).max()).item())
     yield from (date for date in dates if isinstance(date, dt.date) and values.EARLIEST <= date <= _tomorrow())
 

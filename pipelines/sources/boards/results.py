@@ -45,9 +45,9 @@ def known_benchmarks() -> dict[str, dict[str, Any]]:
 
 def _benchmark_facts(name: str) -> Mapping[str, Any]:
     """What is known of a benchmark by its name, or without who reports it before `::` and what is in brackets."""
-    known = known_benchmarks()
+    benchmarks = known_benchmarks()
     bare = re.sub(r"\s*\([^()]*\)$", "", name.rsplit("::", 1)[-1])
-    return known.get(plain(name)) or known.get(plain(bare)) or {}
+    return benchmarks.get(plain(name)) or benchmarks.get(plain(bare)) or {}
 
 
 def plain(name: str) -> str:
@@ -62,9 +62,9 @@ def completed(picked: pl.DataFrame, base: pl.DataFrame) -> pl.DataFrame:
     known_facts = pl.DataFrame(
         {
             "benchmark": names,
-            "known_category": [one.get("category") for one in facts],
-            "known_chance": [one.get("chance") for one in facts],
-            "known_items": [one.get("items") for one in facts],
+            "known_category": [fact.get("category") for fact in facts],
+            "known_chance": [fact.get("chance") for fact in facts],
+            "known_items": [fact.get("items") for fact in facts],
         },
         schema={
             "benchmark": pl.String, "known_category": pl.String, "known_chance": pl.Float64, "known_items": pl.Int64

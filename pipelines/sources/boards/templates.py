@@ -123,6 +123,6 @@ def require_columns(table: Table, names: set[str]) -> None:
     Raises:
         ValueError: it has not; the message names them.
     """
-    known = set(table.column_names)
-    if wrong := sorted(names - known):
-        raise ValueError(f"{table.name} has no columns {wrong}; it has {sorted(known)}")
+    columns = set(table.column_names)
+    if wrong := sorted(names - columns):
+        raise ValueError(f"{table.name} has no columns {wrong}; it has {sorted(columns)}")

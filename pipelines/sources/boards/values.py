@@ -42,12 +42,12 @@ _DAY_FIRST = r"^(?:1[3-9]|2\d|3[01])/\d{1,2}/\d{4}"
 
 def names_by_column(template: Template | None) -> bool:
     """Whether the text reads a cell whose own name `{column}` is part of, so that each column needs one of its own."""
-    return template is not None and any(_NESTED.search(one) for one in template.text)
+    return template is not None and any(_NESTED.search(part) for part in template.text)
 
 
 def named_after(template: Template) -> list[str]:
     """Names, with `{column}` in them, of columns that a text reads beside the one of a score."""
-    return [f"{before}{{column}}{after}" for one in template.text for before, after in _NESTED.findall(one)]
+    return [f"{before}{{column}}{after}" for part in template.text for before, after in _NESTED.findall(part)]
 
 
 def for_column(name: str, column: str) -> str:
@@ -67,7 +67,7 @@ def text(template: Template | None, columns: Collection[str], column: str | pl.E
     """
     if template is None:
         return pl.lit(None, pl.String)
-    candidates = [_filled(one, columns, column) for one in template.text]
+    candidates = [_filled(part, columns, column) for part in template.text]
     result = candidates[0] if len(candidates) == 1 else pl.coalesce(candidates)
     if template.pattern is not None:
         result = result.str.extract(template.pattern, 1)
@@ -247,8 +247,8 @@ def of_the_board(
         without: Column → regular expression by which a row is none of the board.
         columns: Columns that the file has.
     """
-    wanted = [(matching({name: one}, columns), f"{name} is not {one}") for name, one in only.items()]
-    wanted += [(~matching({name: one}, columns), f"{name} is {one}") for name, one in without.items()]
+    wanted = [(matching({name: condition}, columns), f"{name} is not {condition}") for name, condition in only.items()]
+    wanted += [(~matching({name: condition}, columns), f"{name} is {condition}") for name, condition in without.items()]
     passed_over = {}
     for is_wanted, reason in wanted:
         remaining = frame.filter(is_wanted)

@@ -35,9 +35,9 @@ def fetched_prices(store: RawStore, boards: Mapping[str, Declared]) -> dict[str,
         lists = {file.name: file.prices.table for file in declared.board.files if file.prices is not None}
         stored = store.snapshots(f"{PREFIX}{name}") if lists else []
         for layout, table in lists.items():
-            states = [one for one in stored if one.manifest.layout == layout]
+            states = [snapshot for snapshot in stored if snapshot.manifest.layout == layout]
             if states:
-                newest = max(states, key=lambda one: (one.manifest.as_of, one.manifest.retrieved_at))
+                newest = max(states, key=lambda state: (state.manifest.as_of, state.manifest.retrieved_at))
                 parts.setdefault(table, []).append(_rows(newest, declared))
     return {table: pl.concat(rows) for table, rows in parts.items()}
 

@@ -81,7 +81,7 @@ _OTHER_DRAWS: Mapping[str, Callable[[Accelerator], Draw | None]] = {
 
 
 def _sources(draws: tuple[Draw | None, ...]) -> str | None:
-    return "; ".join(f"{one.what}: {one.source} ({one.note})" for one in draws if one is not None) or None
+    return "; ".join(f"{draw.what}: {draw.source} ({draw.note})" for draw in draws if draw is not None) or None
 
 
 def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
@@ -93,16 +93,16 @@ def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
     codes = _read("profiling", "accelerator_sources.csv")
     spelled_out = "; ".join(f"{code}: {source}" for code, source in codes.select("code", "source").iter_rows())
     rows = _read("profiling", "accelerators.csv")
-    known = [table()[name] for name in rows["name"]]
-    drawn = zip(*map(power_shares, known), strict=True)
+    devices = [table()[name] for name in rows["name"]]
+    drawn = zip(*map(power_shares, devices), strict=True)
     ends = ("drawn_fraction_low", "drawn_fraction", "drawn_fraction_high")
-    other_draws = {name: [draw(one) for one in known] for name, draw in _OTHER_DRAWS.items()}
+    other_draws = {name: [draw(device) for device in devices] for name, draw in _OTHER_DRAWS.items()}
     return rows.with_columns(
         pl.col("name").alias("accelerator"),
-        pl.Series("usable_memory_gib", [one.usable_memory_bytes / GIB for one in known]),
-        pl.Series("usable_memory_low_gib", [one.usable_memory_range_bytes[0] / GIB for one in known]),
-        pl.Series("usable_memory_high_gib", [one.usable_memory_range_bytes[1] / GIB for one in known]),
-        pl.Series("memory_basis", [one.memory_basis for one in known]),
+        pl.Series("usable_memory_gib", [device.usable_memory_bytes / GIB for device in devices]),
+        pl.Series("usable_memory_low_gib", [device.usable_memory_range_bytes[0] / GIB for device in devices]),
+        pl.Series("usable_memory_high_gib", [device.usable_memory_range_bytes[1] / GIB for device in devices]),
+        pl.Series("memory_basis", [device.memory_basis for device in devices]),
         *(pl.Series(name, shares) for name, shares in zip(ends, drawn, strict=True)),
         *(
             pl.Series(

@@ -125,9 +125,9 @@ def fetched_models(settings: Settings) -> dict[str, FetchedModel]:
     models: dict[str, FetchedModel] = {}
     for (model_id, _), snapshots in by_revision.items():
         if any(snapshot.manifest.layout == _CONFIG for snapshot in snapshots):
-            one = _fetched(snapshots)
-            if model_id not in models or models[model_id].retrieved_at <= one.retrieved_at:
-                models[model_id] = one
+            model = _fetched(snapshots)
+            if model_id not in models or models[model_id].retrieved_at <= model.retrieved_at:
+                models[model_id] = model
     return models
 
 
@@ -164,12 +164,12 @@ def hub_models(models: Mapping[str, FetchedModel]) -> pl.DataFrame:
     """Rows of `core.hub_models`."""
     rows = [
         {
-            "model_id": one.model_id, "revision": one.revision, "retrieved_at": one.retrieved_at,
-            "stored_bytes": one.stored_bytes, "licence": one.licence,
-            "config": json.dumps(one.config, sort_keys=True),
-            "source": f"hf://{one.model_id}@{one.revision}/config.json",
+            "model_id": model.model_id, "revision": model.revision, "retrieved_at": model.retrieved_at,
+            "stored_bytes": model.stored_bytes, "licence": model.licence,
+            "config": json.dumps(model.config, sort_keys=True),
+            "source": f"hf://{model.model_id}@{model.revision}/config.json",
         }
-        for one in models.values()
+        for model in models.values()
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=HUB_MODELS.empty().schema)
 

@@ -135,7 +135,7 @@ class Fitted:
 
 def calibrations_in_use(settings: Settings) -> Fitted:
     """Calibrations of stored kernel tables, fitted only if that was not done before, and those that ship."""
-    chosen = {one.accelerator: (one, "shipped") for one in shipped()}
+    chosen = {calibration_set.accelerator: (calibration_set, "shipped") for calibration_set in shipped()}
     refused: list[str] = []
     for measured in load_kernels(RawStore(settings.raw)).measured:
         cached = settings.lake.folder / "calibrations" / f"{measured.accelerator}-{_digest(measured)[:16]}.json"

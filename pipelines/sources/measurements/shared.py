@@ -80,12 +80,12 @@ def sealed(rows: pl.DataFrame, key: Ed25519PrivateKey) -> str:
     Raises:
         NotShareable: No row says on which device and of which model it is, or a text could name a person.
     """
-    known = rows.filter(pl.col("device").is_not_null() & pl.col("model").is_not_null())
-    if known.is_empty():
+    complete_rows = rows.filter(pl.col("device").is_not_null() & pl.col("model").is_not_null())
+    if complete_rows.is_empty():
         raise NotShareable("no row states the device and the model; name them with --device and --model")
     content = [
         {name: value for name, value in row.items() if value is not None}
-        for row in known.select(SHARED).iter_rows(named=True)
+        for row in complete_rows.select(SHARED).iter_rows(named=True)
     ]
     _check(content)
     document = {

@@ -46,14 +46,14 @@ def _require_valid(stored: RawSnapshot, bundle: Bundle) -> None:
     Raises:
         UnusableBundle: a value is of another kind than its column, or outside its contract.
     """
-    one = StoredBundles([(stored, bundle)])
+    bundles = StoredBundles([(stored, bundle)])
     makers: tuple[tuple[Table, Callable[[], pl.DataFrame]], ...] = (
-        (tables.SNAPSHOTS, lambda: snapshots(one)),
-        (tables.ENVIRONMENTS, lambda: environments(one)),
-        (tables.CEILINGS, lambda: ceilings(one)),
-        (tables.POINTS, lambda: points(one, {})),
-        (tables.LAYERS, lambda: layers(one)),
-        (tables.TELEMETRY, lambda: telemetry(one)),
+        (tables.SNAPSHOTS, lambda: snapshots(bundles)),
+        (tables.ENVIRONMENTS, lambda: environments(bundles)),
+        (tables.CEILINGS, lambda: ceilings(bundles)),
+        (tables.POINTS, lambda: points(bundles, {})),
+        (tables.LAYERS, lambda: layers(bundles)),
+        (tables.TELEMETRY, lambda: telemetry(bundles)),
     )
     for table, make in makers:
         try:

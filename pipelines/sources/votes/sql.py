@@ -101,8 +101,8 @@ def select_votes(
             f"CASE WHEN {first} + {second} + {tie} <> 1 THEN 'marks: ' || concat_ws(', ', {first}, {second}, {tie})"
             f" WHEN {first} = 1 THEN 'model_a' WHEN {second} = 1 THEN 'model_b' ELSE 'tie' END"
         )
-    known = {field.name for field in FIELDS} - {"battle_instant", "prompt_turns"}
-    described = [f"{fields.get(name, 'NULL')} AS {name}" for name in sorted(known)]
+    field_names = {field.name for field in FIELDS} - {"battle_instant", "prompt_turns"}
+    described = [f"{fields.get(name, 'NULL')} AS {name}" for name in sorted(field_names)]
     models = [f"{_renamed(side, renames if layout.raw_names else ())} AS {side}" for side in ("model_a", "model_b")]
     outcomes = " ".join(f"WHEN {literal(name)} THEN {value}" for name, value in OUTCOMES.items())
     plain = f"regexp_replace(lower(label), {literal(BETWEEN_WORDS)}, '', 'g')"

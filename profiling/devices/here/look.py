@@ -124,28 +124,28 @@ def _linux(system: str, run: Run, root: Path) -> Machine:
 
 def _named_by_slot(slots: Mapping[str, str], missing: list[str], *, with_nvidia: bool) -> list[Gpu]:
     """Cards of Intel, and those of NVIDIA where its own tool names none, by what lspci calls them."""
-    found = []
+    gpus = []
     for name in slots.values():
         inner = re.search(r"\[([^\[\]]+)\]$", name)
         own = inner[1] if inner else name
         if (with_nvidia and name.startswith("NVIDIA")) or (name.startswith("Intel") and "Arc" in own):
-            found.append(Gpu(name=own, memory_bytes=None, reported_by="lspci"))
+            gpus.append(Gpu(name=own, memory_bytes=None, reported_by="lspci"))
         elif name.startswith("Intel") and re.search("Battlemage|DG2|Alchemist", name):
             missing.append(f"which Arc it is: lspci says {name}")
-    return found
+    return gpus
 
 
 def _amd_files(root: Path, slots: Mapping[str, str]) -> list[Gpu]:
     """Cards by the files of amdgpu, which give most of them no name: that is the one of their slot."""
-    found = []
+    gpus = []
     for folder in sorted((root / "sys/class/drm").glob("card*/device")):
         card = {name: _read(folder / name) for name in ("vendor", "device", "product_name", "mem_info_vram_total")}
         card["product_name"] = card["product_name"].strip() or slots.get(
             folder.resolve().name.removeprefix("0000:"), ""
         )
         gpu = parsers.amd_files(card)
-        found += [gpu] if gpu else []
-    return found
+        gpus += [gpu] if gpu else []
+    return gpus
 
 
 def _read(path: Path) -> str:

@@ -75,10 +75,10 @@ class Found:
 
 def known_devices(machine: Machine) -> tuple[Found, ...]:
     """The devices of a machine that may run models: graphics devices first, then the processor."""
-    found = [_gpu(gpu, machine) for gpu in machine.gpus]
+    devices = [_gpu(gpu, machine) for gpu in machine.gpus]
     if machine.processor is not None:
-        found.append(_processor(machine.processor, machine))
-    return tuple(found)
+        devices.append(_processor(machine.processor, machine))
+    return tuple(devices)
 
 
 def _gpu(gpu: Gpu, machine: Machine) -> Found:
@@ -110,7 +110,7 @@ def _gpu(gpu: Gpu, machine: Machine) -> Found:
 
 def _of_one_chip(label: str, size: float) -> Resolved | None:
     """The first card of several on one chip that is sold with that memory; what else it could be is said."""
-    fitting = [found[0] for name in label.split("/") if (found := _sized(name, size))]
+    fitting = [sizes[0] for name in label.split("/") if (sizes := _sized(name, size))]
     names = list(dict.fromkeys(answer.devices[0][0].name for answer in fitting))
     if not fitting:
         return None

@@ -25,14 +25,14 @@ class UnreadableOutput(ProfilingError):
 
 def nvidia_smi(text: str) -> tuple[Gpu, ...]:
     """Devices of `nvidia-smi --query-gpu=… --format=csv,noheader,nounits` with `NVIDIA_QUERY`; MiB and watts."""
-    found = []
+    gpus = []
     for row in csv.reader(io.StringIO(text), skipinitialspace=True):
         if len(row) < len(NVIDIA_QUERY):
             continue
         name, memory, power = (cell.strip() for cell in row[:3])
         mib, watts = _number(memory), _number(power)
         unified = "GB10" in name or mib is None  # where Linux and CUDA share one pool, the driver says [N/A]
-        found.append(
+        gpus.append(
             Gpu(
                 name=name,
                 memory_bytes=None if mib is None else mib * 2**20,
@@ -41,7 +41,7 @@ def nvidia_smi(text: str) -> tuple[Gpu, ...]:
                 power_limit_w=watts,
             )
         )
-    return tuple(found)
+    return tuple(gpus)
 
 
 def rocm_smi(text: str) -> tuple[Gpu, ...]:
@@ -51,7 +51,7 @@ def rocm_smi(text: str) -> tuple[Gpu, ...]:
         UnreadableOutput: It is not JSON.
     """
     cards = json_object(text[text.find("{") :] if "{" in text else text, "what rocm-smi printed", UnreadableOutput)
-    found = []
+    gpus = []
     for key in sorted(cards):
         card = cards[key]
         if not key.startswith("card") or not isinstance(card, Mapping):
@@ -59,8 +59,8 @@ def rocm_smi(text: str) -> tuple[Gpu, ...]:
         fields = {str(name).casefold(): str(value) for name, value in card.items()}
         name = next((fields[field] for field in ("card series", "device name", "card model") if field in fields), key)
         memory = _number(fields.get("vram total memory (b)", ""))
-        found.append(_amd(name, memory, "rocm-smi"))
-    return tuple(found)
+        gpus.append(_amd(name, memory, "rocm-smi"))
+    return tuple(gpus)
 
 
 def amd_files(card: Mapping[str, str]) -> Gpu | None:
@@ -83,7 +83,7 @@ def _amd(name: str, vram: float | None, reported_by: str) -> Gpu:
 def lspci(text: str) -> dict[str, str]:
     """Names of graphics devices in `lspci` by their slots: what a line says behind the maker, without the revision."""
     line = r"^(?:0000:)?(\S+) (?:VGA compatible|3D|Display) controller: (.+?)(?: \((?:rev|prog-if)\b.*)?$"
-    return {found[1]: found[2] for found in re.finditer(line, text, re.MULTILINE)}
+    return {match[1]: match[2] for match in re.finditer(line, text, re.MULTILINE)}
 
 
 def system_profiler(text: str) -> tuple[Processor, float, tuple[Gpu, ...]]:
@@ -141,8 +141,8 @@ def cpuinfo(text: str) -> Processor | None:
 
 def meminfo(text: str) -> float | None:
     """Bytes of memory in /proc/meminfo."""
-    found = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) * 1024.0 if found else None
+    match = re.search(r"^MemTotal:\s+(\d+) kB", text, re.MULTILINE)
+    return int(match[1]) * 1024.0 if match else None
 
 
 def dmidecode(text: str) -> Modules | None:
@@ -200,8 +200,8 @@ def windows(text: str) -> tuple[Processor | None, float | None, Modules | None, 
 
 
 def _number(text: str) -> float | None:
-    found = re.search(r"\d+(?:\.\d+)?", text.replace(",", "")) if text else None
-    return float(found[0]) if found else None
+    match = re.search(r"\d+(?:\.\d+)?", text.replace(",", "")) if text else None
+    return float(match[0]) if match else None
 
 
 def _first(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -159,8 +159,8 @@ def load_tensors(model: Transformer, tensors: Iterator[tuple[str, Callable[[], T
     return model
 
 
-def _expert_target(parameters: Mapping[str, Tensor], found: re.Match[str]) -> tuple[str, Tensor]:
-    prefix, expert, matrix = found[1], int(found[2]), found[3]
+def _expert_target(parameters: Mapping[str, Tensor], match: re.Match[str]) -> tuple[str, Tensor]:
+    prefix, expert, matrix = match[1], int(match[2]), match[3]
     if matrix in {"down_proj", "w2"}:
         return f"{prefix}.down_proj", parameters[f"{prefix}.down_proj"][expert]
     stacked = parameters[f"{prefix}.gate_up_proj"][expert]

@@ -121,10 +121,10 @@ def system_power_w(folder: Path = SUPPLIES) -> Reading:
     if any(state == "Charging" for state in states):
         return Reading(None, "one battery charges while another discharges")
     drawn = [_drawn_w(path) for path, state in zip(batteries, states, strict=True) if state == "Discharging"]
-    known = [watts for watts in drawn if watts]
-    if len(known) < len(drawn):
+    powers = [watts for watts in drawn if watts]
+    if len(powers) < len(drawn):
         return Reading(None, "a discharging battery reports neither power, nor current and voltage")
-    return Reading(sum(known))
+    return Reading(sum(powers))
 
 
 def _is_battery_of_the_machine(path: Path) -> bool:

@@ -130,9 +130,9 @@ class NvmlDevice:
     def event_reasons(self) -> Reading:
         """Bits that say why clocks are below their maximum; drivers before 535 call them throttle reasons."""
         library = self.library
-        found = self._ask(lambda: int(library.nvmlDeviceGetCurrentClocksEventReasons(self.handle)))
-        if found.value is not None:
-            return found
+        reasons = self._ask(lambda: int(library.nvmlDeviceGetCurrentClocksEventReasons(self.handle)))
+        if reasons.value is not None:
+            return reasons
         return self._ask(lambda: int(library.nvmlDeviceGetCurrentClocksThrottleReasons(self.handle)))
 
     def sample(self) -> Mapping[str, Reading]:

@@ -41,8 +41,8 @@ def _left_out() -> Mapping[str, Mapping[str, Any]]:
 
 def family_defaults(model_type: str) -> Mapping[str, int]:
     """Whole numbers that a family's config may leave out, as transformers fills them in."""
-    found: Mapping[str, int] = _left_out()["defaults"].get(model_type, {})
-    return found
+    defaults: Mapping[str, int] = _left_out()["defaults"].get(model_type, {})
+    return defaults
 
 
 def type_of_class(name: str) -> str:

@@ -66,19 +66,19 @@ def nemotron_h(config: Config) -> Architecture:
     count = reading.layer_count(config)
     kinds = reading.layer_kinds(config, count)
     plain = replace(base(config, form), rotary=False)
-    one: dict[str, LayerSpec] = {
+    layer_of_letter: dict[str, LayerSpec] = {
         "full": replace(plain, feed_forward=False),
         "feed_forward": replace(plain, attention=False),
     }
     if "state" in kinds:
-        one["state"] = replace(plain, attention=False, feed_forward=False, state=reading.mamba_two(config))
+        layer_of_letter["state"] = replace(plain, attention=False, feed_forward=False, state=reading.mamba_two(config))
     if "experts" in kinds:
         mixture = reading.mixture_of(config, selection_bias=True, gated=False)
-        one["experts"] = replace(plain, attention=False, mixture=mixture)
-    missing = next((kind for kind in kinds if kind not in one), None)
+        layer_of_letter["experts"] = replace(plain, attention=False, mixture=mixture)
+    missing = next((kind for kind in kinds if kind not in layer_of_letter), None)
     if missing:
         raise InvalidConfig(f"{config.name}: layers of kind {missing!r} are not known in {config.model_type}")
-    return decoder(config, [one[kind] for kind in kinds], ends_of(config, form))
+    return decoder(config, [layer_of_letter[kind] for kind in kinds], ends_of(config, form))
 
 
 def nemotron_nas(config: Config) -> Architecture:
@@ -241,9 +241,9 @@ def mamba(config: Config) -> Architecture:
         "mamba_proj_bias": config.flag("use_bias", default=False),
     })  # fmt: skip
     two = config.model_type == "mamba2"
-    one = None if two else reading.mamba_one(stated)
-    inner = config.integer("intermediate_size", "d_inner", default=one.inner) if one else 0
-    state = replace(one, inner=inner, inner_norms=False) if one else reading.mamba_two(stated)
+    mixer = None if two else reading.mamba_one(stated)
+    inner = config.integer("intermediate_size", "d_inner", default=mixer.inner) if mixer else 0
+    state = replace(mixer, inner=inner, inner_norms=False) if mixer else reading.mamba_two(stated)
     spec = LayerSpec(hidden_size=hidden, heads=1, kv_heads=1, head_dim=hidden, intermediate_size=hidden,
                      attention=False, feed_forward=False, state=state)  # fmt: skip
     ends = Ends(tied=config.flag("tie_word_embeddings", default=not two))

@@ -61,7 +61,7 @@ _UNLIKE: Mapping[str, str] = {"jetmoe": "its attention is routed to experts as w
 
 def not_understood(fields: Mapping[str, Any]) -> list[str]:
     """Fields that may decide a size and that nothing here reads."""
-    found = []
+    unread_names = []
     for name, value in fields.items():
         if name in _READ or name in _HARMLESS or name in _HARMLESS_TABLES or name.startswith("_"):
             continue
@@ -69,8 +69,8 @@ def not_understood(fields: Mapping[str, Any]) -> list[str]:
             continue
         if name.endswith(_HARMLESS_ENDS) and name != "linear_attn_config":
             continue
-        found.append(name)
-    return sorted(found)
+        unread_names.append(name)
+    return sorted(unread_names)
 
 
 def inferred(config: Config) -> Architecture:

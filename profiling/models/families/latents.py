@@ -76,16 +76,16 @@ def dots3_note(config: Config) -> Architecture:
         kinds = ["full" if not windowed or index < 2 or index % 4 == 1 else "sliding" for index in range(count)]
     local = [str(kind).startswith("sliding") for kind in kinds]
     # Its configs name the layers with an indexer full attention.
-    known = Config({**config.fields, "layer_types": ["local" if each else "global" for each in local],
+    typed_config = Config({**config.fields, "layer_types": ["local" if each else "global" for each in local],
                     "per_layer_config": None})  # fmt: skip
     own = dict(config.get("per_layer_config", default={}))
     specs = []
-    for index, layer in enumerate(layers_of(known, form)):
+    for index, layer in enumerate(layers_of(typed_config, form)):
         stated = own.get(str(index)) or own.get(index) or {}
         spec = _within_window(config, form, layer, stated) if local[index] else layer
         rotary = spec.latent.rotary_dim if spec.latent else 0
         specs.append(replace(spec, attention_steps=(plain_numbers("rotary_key_norm", rotary),)))
-    return decoder(known, specs, ends_of(known, form))
+    return decoder(typed_config, specs, ends_of(typed_config, form))
 
 
 _LOCAL: Mapping[str, int] = {

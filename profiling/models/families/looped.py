@@ -46,11 +46,11 @@ def hrm_text(config: Config) -> Architecture:
     slow, quick = config.integer("H_cycles", default=2), config.integer("L_cycles", default=3)
     passage = [[index == 0] * layers for index in range(quick)] + [[True] * layers]
     once = [new for part in passage for new in part]
-    found, order = _passes(spec, [*once, *[False] * (len(once) * (slow - 1))])
+    stored_layers, order = _passes(spec, [*once, *[False] * (len(once) * (slow - 1))])
     vocabulary, hidden = config.integer("vocab_size"), spec.hidden_size
     ends = Ends(norm="without_gains", tied=config.flag("tie_word_embeddings", default=False),
                 before_steps=(plain_numbers("quick_state", hidden),))  # fmt: skip
-    only = stack("decoder", found, ends, vocabulary=vocabulary, hidden=hidden, order=order)
+    only = stack("decoder", stored_layers, ends, vocabulary=vocabulary, hidden=hidden, order=order)
     note = f"each token passes {len(order)} layers, of which {2 * layers} are stored"
     return Architecture(
         config.name, config.model_type, hidden, vocabulary, (only,), max_position(config), notes=(note,)
@@ -69,10 +69,10 @@ def albert(config: Config) -> Architecture:
         raise InvalidConfig(f"{config.name}: num_hidden_groups {groups} does not divide {count} layers")
     spec = base(config, ENCODER)
     first = [index % (count // groups) == 0 for index in range(count) for _ in range(inner)]
-    found, order = _passes(spec, first)
+    layers, order = _passes(spec, first)
     vocabulary = config.integer("vocab_size")
     before, after = narrow_tables(config, spec.hidden_size, pooler=True)
-    kept = tuple(layer for layer in found if layer.count)
+    kept = tuple(layer for layer in layers if layer.count)
     only = Stack("encoder", before, kept, after, order if len(kept) > 1 else ())
     return Architecture(config.name, config.model_type, spec.hidden_size, vocabulary, (only,), max_position(config))
 

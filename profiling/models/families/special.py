@@ -22,8 +22,8 @@ def _stating(config: Config, **fields: Any) -> Config:
 
 def gpt_bigcode(config: Config) -> Architecture:
     """GPT-BigCode (StarCoder 1): GPT-2 with one key-value head."""
-    one = config.flag("multi_query", default=True)
-    return declared(FORMS["gpt2"])(_stating(config, num_key_value_heads=1) if one else config)
+    is_multi_query = config.flag("multi_query", default=True)
+    return declared(FORMS["gpt2"])(_stating(config, num_key_value_heads=1) if is_multi_query else config)
 
 
 def gpt_neo(config: Config) -> Architecture:

@@ -92,13 +92,13 @@ def _ngram_table(config: Config, place: int) -> Step:
 
 
 def _primes_from(least: int, count: int) -> list[int]:
-    found: list[int] = []
+    primes: list[int] = []
     each = least
-    while len(found) < count:
+    while len(primes) < count:
         if each > 1 and all(each % divisor for divisor in range(2, math.isqrt(each) + 1)):
-            found.append(each)
+            primes.append(each)
         each += 1
-    return found
+    return primes
 
 
 def _ngram_steps(config: Config, place: int, wide: int) -> tuple[Step, ...]:

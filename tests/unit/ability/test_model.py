@@ -59,8 +59,8 @@ def test_one_result_gives_a_wide_interval_and_none_gives_no_information(design: 
     of_unit = np.flatnonzero(results.unit == unit)
     remaining = np.ones(len(results), dtype=bool)
     remaining[of_unit[1:]] = False
-    one = design.where(remaining)
-    few, many = (levels(each, fit(each), scale, rounds=200) for each in (one, design))
+    remaining_design = design.where(remaining)
+    few, many = (levels(each, fit(each), scale, rounds=200) for each in (remaining_design, design))
     assert few.high[unit] - few.low[unit] > 1.5 * (many.high[unit] - many.low[unit])
     assert few.low[unit] < many.ability[unit] < few.high[unit]
     remaining[of_unit[0]] = False

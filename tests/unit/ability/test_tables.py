@@ -173,7 +173,7 @@ def test_a_board_that_runs_its_hard_task_on_strong_models_alone_still_ranks_them
     units, own = board_alone(results)
     assert units.tolist() == (np.arange(40) + 7).tolist()
     assert rank_agreement(ability, own).spearman > 0.99
-    means = np.array([value[unit == one].mean() for one in units])
+    means = np.array([value[unit == number].mean() for number in units])
     assert rank_agreement(ability, means).spearman < 0.5
 
 

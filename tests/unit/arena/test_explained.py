@@ -15,7 +15,7 @@ def test_an_update_is_worked_as_in_the_documentation() -> None:
     worked = explain(1300, 1200)
     assert worked.odds == pytest.approx(1.7783, abs=1e-4)
     assert worked.expected == pytest.approx(0.6401, abs=1e-4)
-    changes = {one.outcome: one.change for one in worked.updates}
+    changes = {update.outcome: update.change for update in worked.updates}
     assert changes == pytest.approx({"win": 1.4397, "tie": -0.5603, "loss": -2.5603}, abs=1e-4)
     upset = worked.updates[2]
     assert (upset.first, upset.second) == pytest.approx((1297.4397, 1202.5603), abs=1e-4)
@@ -26,7 +26,7 @@ def test_what_one_gains_the_other_loses_and_a_result_as_expected_moves_nothing(
     first: float, second: float, k_factor: float
 ) -> None:
     worked = explain(first, second, k_factor)
-    assert all(one.first + one.second == pytest.approx(first + second) for one in worked.updates)
+    assert all(update.first + update.second == pytest.approx(first + second) for update in worked.updates)
     win, _, loss = worked.updates
     assert worked.expected * win.change + (1 - worked.expected) * loss.change == pytest.approx(0, abs=1e-9)
 

@@ -120,14 +120,14 @@ def test_bounds_are_the_same_under_any_names_and_any_order_of_rows(seed: int, si
     renamed = dict(zip((f"m{number}" for number in range(size)), names, strict=True))
     turned = [(renamed[b], renamed[a], 1 - outcome, votes) for a, b, outcome, votes in rows]
     chance.shuffle(turned)
-    one, other = fit(comparisons(rows)), fit(comparisons(turned))
-    intervals = bootstrap_interval(one, 60), bootstrap_interval(other, 60)
-    place = [other.models.index(renamed[name]) for name in one.models]
+    first, other = fit(comparisons(rows)), fit(comparisons(turned))
+    intervals = bootstrap_interval(first, 60), bootstrap_interval(other, 60)
+    place = [other.models.index(renamed[name]) for name in first.models]
     for ours, theirs in zip(
         (intervals[0].lower, intervals[0].upper), (intervals[1].lower, intervals[1].upper), strict=True
     ):
         np.testing.assert_allclose(ours, theirs[place], rtol=1e-9)
-    np.testing.assert_allclose(one.rating, other.rating[place], rtol=1e-9)
+    np.testing.assert_allclose(first.rating, other.rating[place], rtol=1e-9)
 
 
 def test_records_that_are_alike_have_one_number_whoever_is_first() -> None:

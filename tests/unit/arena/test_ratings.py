@@ -208,9 +208,9 @@ def test_style_control_does_not_care_which_answer_stood_first() -> None:
     swapped = StyledBattles(
         battles.models, battles.second, battles.first, 1 - battles.outcome, battles.counts_second, battles.counts_first
     )
-    one, other = fit_style_controlled(battles), fit_style_controlled(swapped)
-    np.testing.assert_allclose(one.ratings.rating, other.ratings.rating, atol=1e-6)
-    np.testing.assert_allclose(one.coefficient, other.coefficient, atol=1e-8)
+    first, other = fit_style_controlled(battles), fit_style_controlled(swapped)
+    np.testing.assert_allclose(first.ratings.rating, other.ratings.rating, atol=1e-6)
+    np.testing.assert_allclose(first.coefficient, other.coefficient, atol=1e-8)
 
 
 @LAW

@@ -28,6 +28,8 @@ FILES = (
     "livebench/2026-07-10_table_2026_06_25.csv", "openevals/2026-03-25_leaderboard-data.csv",
     "teci/2026-08-16_results_methods.csv", "teci/2026-08-16_obs_ours.csv",
 )  # fmt: skip
+_QUICK = {FILES[2], FILES[5], FILES[9]}
+EACH_FILE = [pytest.param(name, marks=() if name in _QUICK else pytest.mark.slow) for name in FILES]
 
 
 def written(lines: Lines, separator: str = ",", ending: str = "\n") -> bytes:
@@ -94,7 +96,7 @@ def lines_of(path: Path) -> Lines:
     return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", EACH_FILE)
 def test_a_board_says_the_same_however_it_was_exported(board_files: Path, file: str) -> None:
     path = board_files / file
     meant = rows_of(read(path.read_bytes(), path.name))
@@ -104,7 +106,7 @@ def test_a_board_says_the_same_however_it_was_exported(board_files: Path, file: 
     assert differing == []
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", EACH_FILE)
 def test_rows_that_lost_a_cell_are_rejected_with_a_reason_and_give_no_other_value(board_files: Path, file: str) -> None:
     path = board_files / file
     lines = lines_of(path)

@@ -157,8 +157,8 @@ def test_files_that_an_index_lists_are_kept_together(web_server: HubServer, tmp_
     web_server.serve(
         "/t/index", whole(json.dumps([*index, {"name": "x", "url": f"{web_server.address}/t/x.txt"}]).encode())
     )
-    for number, one in enumerate(index):
-        web_server.serve(f"/t/{one['name']}", whole(CSV.replace(b"beta", f"beta-{number}".encode())))
+    for number, part in enumerate(index):
+        web_server.serve(f"/t/{part['name']}", whole(CSV.replace(b"beta", f"beta-{number}".encode())))
     parts = 'parts = { records = "[]", address = "{url}", only = "table_.*csv$", newest = 2 }'
     settings = declare(tmp_path, f"{web_server.address}/t/index", parts, 'file_name = "table_*.csv"')
     assert (len(ask(settings).new), ask(settings).known) == (1, 1)

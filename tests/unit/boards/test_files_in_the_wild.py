@@ -266,7 +266,7 @@ def test_a_separator_that_may_be_either_is_what_others_or_the_unit_show_and_else
     found = read("\n".join(separator.join(row) for row in rows).encode(), "w.csv", board)
     assert found.results["score"].to_list() == pytest.approx(scores)
     reason = "Solved: what separates digits in '{}' may be decimal or separate thousands"
-    assert [why for _, _, why in found.rejected] == ([] if scores else [reason.format(one) for one in cells])
+    assert [why for _, _, why in found.rejected] == ([] if scores else [reason.format(cell) for cell in cells])
 
 
 def test_percents_under_a_declaration_of_fractions_are_told_though_some_could_be_fractions() -> None:
@@ -396,8 +396,8 @@ def test_what_ships_declares_every_source_with_a_licence_or_why_there_is_none() 
         "epoch", "epoch_eci", "lmarena", "teci", "bfcl", "vectara", "models_dev", "openevals", "livebench", "aider",
         "tau2", "every_eval_ever", "helm_capabilities", "swe_bench", "llm_stats", "artificial_analysis",
     }  # fmt: skip
-    for one in shipped.values():
-        board: Board = one.board
+    for declaration in shipped.values():
+        board: Board = declaration.board
         assert board.licence or board.licence_basis
         assert board.licence_check or not board.may_bundle or not any(file.address for file in board.files)
 

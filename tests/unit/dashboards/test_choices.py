@@ -99,8 +99,8 @@ def test_the_front_is_what_no_other_beats(pairs: list[tuple[int, int]], more: bo
     )  # fmt: skip
     sign = 1 if more else -1
 
-    def beats(one: tuple[int, int], other: tuple[int, int]) -> bool:
-        return sign * one[0] >= sign * other[0] and one[1] >= other[1] and one != other
+    def beats(row: tuple[int, int], other: tuple[int, int]) -> bool:
+        return sign * row[0] >= sign * other[0] and row[1] >= other[1] and row != other
 
     members = {str(place) for place, pair in enumerate(pairs) if not any(beats(other, pair) for other in pairs)}
     assert set(choices.front(frame, "x", more_is_better=more)["model_id"]) == members

@@ -104,7 +104,9 @@ def test_the_first_page_states_only_what_the_views_that_it_links_state(bundled_h
     }  # fmt: skip
     for sentence, link in findings:
         text = re.sub(r"\d{4}-\d\d-\d\d", "", html.unescape(sentence))
-        figures = {one.rstrip(".,").replace(",", "") for one in re.findall(r"(?<![\w.-])\d[\d,.]*(?![\w-])", text)}
+        figures = {
+            figure.rstrip(".,").replace(",", "") for figure in re.findall(r"(?<![\w.-])\d[\d,.]*(?![\w-])", text)
+        }
         stated = re.sub(r"<[^>]*>", " ", text_of(settings, html.unescape(link))).replace(",", "")
-        absent = [one for one in figures if not re.search(rf"(?<![\d.]){re.escape(one)}(?!\d|\.\d)", stated)]
+        absent = [figure for figure in figures if not re.search(rf"(?<![\d.]){re.escape(figure)}(?!\d|\.\d)", stated)]
         assert absent == [], (sentence, link)

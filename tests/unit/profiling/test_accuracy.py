@@ -207,10 +207,10 @@ def test_the_documentation_prints_the_errors_that_ship() -> None:
     pairs = held_out_errors().filter(pl.col("rows") >= 20).partition_by("stage", "engine", maintain_order=True)
     for pair in pairs:
         devices, models = (pair.row(by_predicate=pl.col("left_out") == what, named=True) for what in LEFT_OUT.values())
-        inside = [f"{one['inside_pct']:.0f} %" if one["inside_pct"] else "–" for one in (devices, models)]
-        ships = [f"{one['inside_shipped_pct']:.0f} %" for one in (devices, models)]
+        inside = [f"{row['inside_pct']:.0f} %" if row["inside_pct"] else "–" for row in (devices, models)]
+        ships = [f"{row['inside_shipped_pct']:.0f} %" for row in (devices, models)]
         stage, engine, rows = devices["stage"], devices["engine"], f"{devices['rows']:,}"
-        errors = [one["mdape_pct"] for one in (devices, models)]
+        errors = [row["mdape_pct"] for row in (devices, models)]
         line = (
             f"| {stage} | {rows} | {errors[0]:.1f} % | {inside[0]} | {errors[1]:.1f} % | {inside[1]} |"
             if engine == ALL_ENGINES

@@ -66,16 +66,16 @@ def test_what_is_advised_is_what_asking_answers(door: Door) -> None:
     assert best.tokens_per_s is not None
     assert best.tokens_per_s[1] == pytest.approx(float(answer.estimate.tokens_per_s.likely_s))
     assert best.rests_on == answer.rests_on
-    assert [one.model_id for one in advice.of("needs more memory")] == list(JUDGED[:2])
+    assert [candidate.model_id for candidate in advice.of("needs more memory")] == list(JUDGED[:2])
     # A name that nobody has shapes for is left out; one of another address has its own name.
-    assert {one.model_id for one in advice.candidates} == set(JUDGED[:-1])
+    assert {candidate.model_id for candidate in advice.candidates} == set(JUDGED[:-1])
     assert any("1 open model ranks" in note and "someone/no-such-model-8B (143)" in note for note in advice.notes)
 
 
 @pytest.mark.parametrize(("lead", "is_noise"), [(3.3, True), (3.5, False)])
 def test_a_lead_is_noise_where_both_errors_together_explain_it(door: Door, lead: float, is_noise: bool) -> None:
     advice = advise(door, _evidence(JUDGED[2:4]), _need("4090", context=8192))
-    best, second = (replace(one, lost=None) for one in advice.of("runs"))
+    best, second = (replace(candidate, lost=None) for candidate in advice.of("runs"))
     best = replace(best, ability=150.0, ability_low=148.0, ability_high=152.0)
     second = replace(second, ability=150.0 - lead, ability_low=148.0 - lead, ability_high=152.0 - lead)
     assert (replace(advice, candidates=(best, second)).within_noise == [second]) is is_noise  # 3.37, of 2 and 2 at 90 %
@@ -83,7 +83,9 @@ def test_a_lead_is_noise_where_both_errors_together_explain_it(door: Door, lead:
 
 def test_a_user_s_own_rows_reach_the_advice(door: Door) -> None:
     faster = replace(door.device("4090"), bandwidth_bytes_per_s=2 * door.device("4090").bandwidth_bytes_per_s)
-    before, after = (advise(one, _evidence(), _need("4090")).best for one in (door, door.with_device(faster)))
+    before, after = (
+        advise(each_door, _evidence(), _need("4090")).best for each_door in (door, door.with_device(faster))
+    )
     assert before is not None
     assert after is not None
     assert after.rate > 1.5 * before.rate

@@ -58,9 +58,9 @@ def test_encoders_are_held_by_what_they_need_and_counted_alike(door: Door) -> No
 def test_a_draft_that_is_always_right_costs_only_its_own_time(door: Door) -> None:
     plain = Question(model="Qwen/Qwen3-32B", accelerator="H200", context=4096)
     drafted = replace(plain, draft=4, draft_model="Qwen/Qwen3-0.6B", acceptance=1.0)
-    one, other = door.answer(plain), door.answer(drafted)
+    base, other = door.answer(plain), door.answer(drafted)
     assert other.drafting is not None
-    assert one.estimate.time_per_output_token is not None
+    assert base.estimate.time_per_output_token is not None
     assert other.estimate.time_per_output_token is not None
     step = float(other.estimate.time.likely_s) * (1 + 4 * other.drafting.cost)
     assert float(other.estimate.time_per_output_token.likely_s) == pytest.approx(step / 5)
@@ -137,14 +137,14 @@ def test_every_axis_can_be_swept_and_what_cannot_be_says_why(door: Door, model: 
 
 def test_advice_is_a_change_of_time_with_its_interval(door: Door) -> None:
     found = improvements(door, LLAMA)
-    likely = [one.ratio[1] for one in found]
+    likely = [change.ratio[1] for change in found]
     assert likely == sorted(likely)
     assert likely[-1] < 1
-    assert {"weights", "batch", "cache", "context", "memory", "split", "fuse"} == {one.kind for one in found}
+    assert {"weights", "batch", "cache", "context", "memory", "split", "fuse"} == {change.kind for change in found}
     for one in found:
         low, middle, high = one.ratio
         assert 0 < low <= middle <= high <= 1
-    memory = next(one for one in found if one.kind == "memory")
+    memory = next(change for change in found if change.kind == "memory")
     assert 0.5 <= memory.ratio[1] < 0.6  # decoding one sequence waits for memory and for little else
     rows = operator_improvement_rows(door, LLAMA)
     assert rows["share_pct"].sum() == pytest.approx(100)
@@ -155,7 +155,7 @@ def test_advice_is_a_change_of_time_with_its_interval(door: Door) -> None:
     assert (helped["change_of_whole_low_pct"] < helped["change_of_whole_pct"]).all()
     assert (helped["change_of_whole_pct"] < helped["change_of_whole_high_pct"]).all()
     # All operators that a kind helps make up what it changes of the whole, with the same ends.
-    fused = next(one for one in improvements(door, LLAMA) if one.kind == "fuse")
+    fused = next(improvement for improvement in improvements(door, LLAMA) if improvement.kind == "fuse")
     parts = rows["share_pct"].dot(rows["fuse_pct"]) / 100
     assert parts == pytest.approx(100 * (fused.ratio[1] - 1), rel=0.01)
     assert helped.filter(helped["helps_most"] == "fuse")["change_of_whole_high_pct"].max() == pytest.approx(0)
@@ -167,8 +167,8 @@ def test_an_adapter_that_is_not_merged_costs_its_own_two_products(door: Door) ->
     own = [time.operator for time in with_it.estimate.operators if "_adapter_" in time.operator.name]
     # One multiply-add per number of the adapter and token; of 4 adapters 8 sequences choose 3.6 on average.
     numbers = adapter_parameters(with_it.model, 16)
-    assert sum(one.count * float(one.flops) for one in own) == 2 * 8 * numbers
-    read = sum(one.count * float(one.weight_bytes) for one in own)
+    assert sum(operator.count * float(operator.flops) for operator in own) == 2 * 8 * numbers
+    read = sum(operator.count * float(operator.weight_bytes) for operator in own)
     assert read == pytest.approx(2 * numbers * 4 * (1 - 0.75**8))
     assert 1 < float(with_it.estimate.time.likely_s) / float(plain.estimate.time.likely_s) < 1.2
 

@@ -67,8 +67,8 @@ def test_what_is_not_known_is_said_and_not_counted() -> None:
 
 def test_every_device_with_a_published_power_has_a_host() -> None:
     devices = table().values()
-    assert all(host_draw(one) is not None for one in devices if one.power_w)
-    kinds = {one.name: host_of(one) for one in devices}
+    assert all(host_draw(device) is not None for device in devices if device.power_w)
+    kinds = {device.name: host_of(device) for device in devices}
     assert kinds["H200-SXM-141GB"] == "server of eight linked devices"
     assert kinds["L40S"] == "server of another kind"
     assert kinds["RTX-3090"] == "desktop of one card"

@@ -89,12 +89,12 @@ def test_quantised_products_of_llama_cpp_are_bounded_by_8_bit_integers_on_geforc
 
 def test_the_bound_of_a_mixture_counts_the_experts_of_one_token() -> None:
     model = load("Qwen/Qwen3-30B-A3B")
-    one, many = (
+    single, many = (
         {time.operator.name: time for time in operator_times(model, H200, Workload(batch=batch, context=100))}
         for batch in (1, 16)
     )
-    experts = next(name for name, time in one.items() if time.operator.operator_class == "expert_gemm")
-    weights = one[experts].operator.weight_bytes / H200.bandwidth_bytes_per_s
+    experts = next(name for name, time in single.items() if time.operator.operator_class == "expert_gemm")
+    weights = single[experts].operator.weight_bytes / H200.bandwidth_bytes_per_s
     assert many[experts].memory_s > 5 * weights
     assert many[experts].bound_s < 1.2 * weights
 
@@ -105,12 +105,12 @@ def test_stages_of_a_pipeline_read_a_prompt_at_the_same_time() -> None:
     assert pipelined(4096, 512, 4, 4) == pytest.approx((4 + 3) / (4 * 4))  # handed over 2,048 tokens at a time
     assert pipelined(4096, 512, 4, 1) == pytest.approx(1.0)
     assert pipelined(4096, None, 4, 4) == pytest.approx(1.0)
-    one, four = (
+    single, four = (
         float(estimate(LLAMA, RTX, Workload(stage="prefill", context=4096, parallelism=Parallelism(1, stages)),
                        engine="llama.cpp").time.likely_s)
         for stages in (1, 4)
     )  # fmt: skip
-    assert four < 0.5 * one
+    assert four < 0.5 * single
 
 
 def test_a_step_of_a_model_as_small_as_the_cache_may_be_faster_than_memory() -> None:

@@ -157,7 +157,9 @@ def test_an_audio_tower_counts_what_pytorch_counts_and_other_kinds_are_said() ->
     convolutions = 2 * 3 * (16 * 64 * 200 + 64 * 64 * 100)
     model = tower_model(tower, "tower")
     asked = Workload(stage="encode", context=100)
-    ours = sum(one.count * float(one.flops) for one in operators(model, asked) if one.unit != "vector")
+    ours = sum(
+        operator.count * float(operator.flops) for operator in operators(model, asked) if operator.unit != "vector"
+    )
     assert ours == counter.get_total_flops() - convolutions
     assert audio_tower({"model_type": "muse_spark_audio", "num_hidden_layers": 4, "hidden_sizes": [256, 512]}) is None
 

@@ -105,7 +105,7 @@ def test_cards_without_a_tool_of_their_maker_are_named_by_lspci(tmp_path: Path) 
     (tmp_path / "sys/class/drm/card1").mkdir(parents=True)
     (tmp_path / "sys/class/drm/card1/device").symlink_to(folder)
     found = known_devices(look("Linux", answering(lspci=printed), tmp_path))
-    assert [one.device.name for one in found if one.device] == ["Arc-B580-12GB", "RX-7900-XTX-24GB"]
+    assert [part.device.name for part in found if part.device] == ["Arc-B580-12GB", "RX-7900-XTX-24GB"]
 
 
 def test_a_card_whose_driver_is_missing_is_named_by_lspci_and_one_without_a_name_is_said(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_card_whose_driver_is_missing_is_named_by_lspci_and_one_without_a_name
         "04:00.0 VGA compatible controller: Intel Corporation Battlemage G31 [Intel Graphics] (prog-if 00 [VGA])\n"
     )
     machine = look("Linux", answering(lspci=printed), tmp_path)
-    assert [one.device.name for one in known_devices(machine) if one.device] == ["P40-24GB", "P40-24GB"]
+    assert [device.device.name for device in known_devices(machine) if device.device] == ["P40-24GB", "P40-24GB"]
     assert "which Arc it is: lspci says Intel Corporation Battlemage G31 [Intel Graphics]" in machine.not_found
     driven = look("Linux", answering(lspci=printed, **{"nvidia-smi": "Tesla P40, 24576, 250.00\n"}), tmp_path)
     assert [gpu.reported_by for gpu in driven.gpus] == ["nvidia-smi"]

@@ -78,7 +78,7 @@ def test_far_outside_what_was_measured_the_law_goes_on() -> None:
 
 def test_tables_of_an_engine_become_kernels_whose_error_is_of_shapes_held_out(shared_data: Path) -> None:
     found = list(measured_kernels(shared_data / "kernels_by_engine" / "h200_sxm", H200, ["latent_decode"]))
-    assert {(one.engine, one.variant.split("|")[1]) for one in found} >= {
+    assert {(surface.engine, surface.variant.split("|")[1]) for surface in found} >= {
         ("tensorrt-llm", "bfloat16"), ("tensorrt-llm", "fp8"), ("sglang", "fp8")
     }  # fmt: skip
     surface = calibrate_kernels(found[0])
@@ -106,7 +106,7 @@ def test_errors_on_shapes_never_seen_are_as_promised(kind: str) -> None:
 
 def test_errors_on_devices_left_out_are_stated_for_experts_and_products() -> None:
     for device in LEFT_OUT:
-        kinds = {one.kind for one in shipped_transfers() if one.device == device}
+        kinds = {transfer.kind for transfer in shipped_transfers() if transfer.device == device}
         assert {"gemm", "experts", "prefill_attention", "decode_attention"} <= kinds
 
 

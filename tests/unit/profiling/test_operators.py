@@ -85,11 +85,11 @@ def test_latent_attention_reads_one_latent_per_token_in_decoding() -> None:
 def test_experts_are_read_as_often_as_uniform_routing_expects() -> None:
     mixtral = load("mistralai/Mixtral-8x7B-v0.1")
     each = 3 * 4096 * 14336 * 2
-    one = _by_name(operators(mixtral, Workload(batch=1, context=10)))["experts"]
+    experts = _by_name(operators(mixtral, Workload(batch=1, context=10)))["experts"]
     many = _by_name(operators(mixtral, Workload(batch=64, context=10)))["experts"]
-    assert one.weight_bytes == pytest.approx(2 * each)
+    assert experts.weight_bytes == pytest.approx(2 * each)
     assert many.weight_bytes == pytest.approx(8 * each * (1 - 0.75**64))
-    assert many.flops == 64 * one.flops
+    assert many.flops == 64 * experts.flops
 
 
 def test_tensor_parallelism_moves_two_all_reduces_per_layer_and_copies_scarce_kv_heads() -> None:

@@ -59,8 +59,8 @@ def test_a_kind_means_all_its_devices_and_an_unknown_name_is_refused(door: Door)
 
 
 def test_a_larger_batch_moves_what_binds_from_memory_to_compute(door: Door) -> None:
-    one, many = (
+    single, many = (
         compare_processors(door, Question(model=LOAD.model, accelerator="", stage=stage, context=2048), ["L40S"])
         for stage in ("decode", "prefill")
     )
-    assert (one["bound_by"][0], many["bound_by"][0]) == ("memory", "compute")
+    assert (single["bound_by"][0], many["bound_by"][0]) == ("memory", "compute")

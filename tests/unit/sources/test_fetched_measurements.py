@@ -236,7 +236,9 @@ def test_a_file_of_a_tool_that_somebody_dropped_is_of_no_declared_source() -> No
 
 
 def test_every_declared_source_of_measurements_has_an_address_and_says_its_terms() -> None:
-    sources = [one.board for one in declared().values() if any(file.holds_measurements for file in one.board.files)]
+    sources = [
+        source.board for source in declared().values() if any(file.holds_measurements for file in source.board.files)
+    ]
     assert len(sources) >= 10
     for board in sources:
         assert all(file.address for file in board.files), board.name

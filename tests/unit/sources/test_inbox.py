@@ -47,7 +47,7 @@ def drop(home: Settings, name: str, text: str) -> Path:
 
 
 def stored(home: Settings) -> dict[str, int]:
-    return {one.manifest.uri: one.path.stat().st_size for one in RawStore(home.raw).snapshots(BOARD)}
+    return {snapshot.manifest.uri: snapshot.path.stat().st_size for snapshot in RawStore(home.raw).snapshots(BOARD)}
 
 
 def test_what_was_read_is_not_looked_at_again_until_it_changes(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,7 @@ def test_half_a_file_is_replaced_by_its_whole_and_does_not_come_back(home: Setti
     collect([str(home.inbox)], home, lines.append)
     assert stored(home) == {named: len(text)}
     assert any(line.startswith("replaced open_llm_v1:2024-01-01:") for line in lines)
-    assert [one.reason.partition(" of ")[0] for one in RawStore(home.raw).forgotten()] == ["it is the beginning"]
+    assert [file.reason.partition(" of ")[0] for file in RawStore(home.raw).forgotten()] == ["it is the beginning"]
     drop(home, "again-2024-01-01.csv", text[: len(text) // 2])
     found = collect([str(home.inbox)], home)
     assert "is the beginning of" in found.set_aside[0][1]
@@ -136,13 +136,13 @@ def test_another_file_of_the_same_name_takes_its_place_and_what_was_read_is_kept
         collect([str(home.inbox)], home)
         assert stored(home) == {"2024-01-01.csv": len(text)}
     aside = RawStore(home.raw).snapshots(SET_ASIDE)
-    assert sorted(one.path.read_text() for one in aside) == sorted([board(40)[:-17], board(20, start=500)])
-    assert {one.manifest.layout.partition(" ")[2] for one in aside} == {
+    assert sorted(file.path.read_text() for file in aside) == sorted([board(40)[:-17], board(20, start=500)])
+    assert {file.manifest.layout.partition(" ")[2] for file in aside} == {
         "was dropped under the same name, and replaces it"
     }
     path = drop(home, "2024-01-01.csv", board(20, start=500))
     collect([str(home.inbox)], home)
-    assert [one.path.read_text() for one in RawStore(home.raw).snapshots(BOARD)] == [board(20, start=500)]
+    assert [snapshot.path.read_text() for snapshot in RawStore(home.raw).snapshots(BOARD)] == [board(20, start=500)]
 
 
 def test_a_file_whose_end_was_not_yet_written_waits_for_its_whole(home: Settings) -> None:
@@ -261,7 +261,7 @@ def test_what_was_taken_back_is_written_down_and_comes_again_only_when_asked_for
     listed = run(app, ["snapshots", "--format", "csv"]).stdout
     assert wrong.snapshot_id in listed
     assert run(app, ["forget", wrong.snapshot_id, "--why", "the date is wrong"]).exit_code == 0
-    assert [one.snapshot_id for one in store.snapshots(BOARD)] == [right.snapshot_id]
+    assert [snapshot.snapshot_id for snapshot in store.snapshots(BOARD)] == [right.snapshot_id]
     assert store.fingerprint() != before
     assert "the date is wrong" in run(app, ["snapshots", "--forgotten", "--format", "csv"]).stdout
     lines: list[str] = []

@@ -444,14 +444,14 @@ def test_a_summary_of_mlperf_has_both_latencies_and_its_folder_names_device_mode
 def test_documents_are_found_in_a_log_and_where_they_follow_each_other(tmp_path: Path) -> None:
     log = f"Mean TPOT (ms): 34.1\n<<<RESULT>>>\n{json.dumps(VLLM)}\n<<<END>>>\n{{'namespace': 1}}\n{json.dumps(VLLM)}\n"
     assert read_measurements(_file(tmp_path, "bench.log", log)).height == 6
-    one = {
+    record = {
         "batch_size": 4,
         "input_len": 1024,
         "output_len": 1024,
         "prefill_latency": 3.58,
         "median_decode_latency": 0.0189,
     }
-    printed = json.dumps(one, indent=3)
+    printed = json.dumps(record, indent=3)
     assert read_measurements(_file(tmp_path, "batch.log", f"{printed}{printed}")).height == 4
     with pytest.raises(UnknownMeasurements):
         read_measurements(_file(tmp_path, "other.log", 'started\n{"level": "info"}\n'))

@@ -119,4 +119,4 @@ def test_every_module_of_the_shipped_measurement_has_its_memory_and_the_model_th
     assert all(layer["peak_bytes"] >= layer["allocated_bytes"] >= 0 for layer in layers)
     whole = {layer["point_id"]: layer["peak_bytes"] for layer in layers if layer["path"] == "model"}
     # Measured on another machine, and equal to the byte: what a module holds follows from its shapes.
-    assert whole == {one["point_id"]: one["activation_peak_bytes"] for one in found.final_points()}
+    assert whole == {point["point_id"]: point["activation_peak_bytes"] for point in found.final_points()}

@@ -148,9 +148,9 @@ def test_a_checkpoint_on_disk_is_read_with_torch_alone(name: str, tmp_path: Path
 def test_random_weights_are_never_zero_and_the_same_for_the_same_seed() -> None:
     shape = shape_of({"model_type": "llama", **GATED})
     first, second = (random_model(shape, CPU, torch.bfloat16, seed=5) for _ in range(2))
-    for (name, one), (_, other) in zip(first.named_parameters(), second.named_parameters(), strict=True):
-        assert torch.equal(one, other)
-        assert one.float().std() > 0.01, name
+    for (name, tensor), (_, other) in zip(first.named_parameters(), second.named_parameters(), strict=True):
+        assert torch.equal(tensor, other)
+        assert tensor.float().std() > 0.01, name
 
 
 @pytest.mark.parametrize(

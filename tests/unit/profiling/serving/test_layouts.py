@@ -62,7 +62,8 @@ def test_the_exchange_of_tokens_takes_what_the_library_was_measured_to_take(door
     work = Workload(batch=numbers / 7168, context=2048, precision=precision, parallelism=SPREAD)
     found = estimate(model, device, work, door.kernels(device, "vllm-v1"))
     gather, scatter = (
-        next(one for one in found.operators if one.operator.name == f"experts_{name}") for name in ("gather", "scatter")
+        next(operator for operator in found.operators if operator.operator.name == f"experts_{name}")
+        for name in ("gather", "scatter")
     )
     assert gather.calibrated
     assert float(gather.prediction.likely_s) == pytest.approx(66.9e-6, rel=0.25)  # its surface is 9 % off by the median
@@ -71,7 +72,7 @@ def test_the_exchange_of_tokens_takes_what_the_library_was_measured_to_take(door
     # Across nodes nothing was measured: the network's own law holds, in the estimate and in the grid alike.
     across = replace(work, parallelism=Parallelism(1, 1, 16, 16))
     alone = estimate(model, device, across, door.kernels(device, "vllm-v1"))
-    assert not next(one for one in alone.operators if one.operator.name == "experts_gather").calibrated
+    assert not next(operator for operator in alone.operators if operator.operator.name == "experts_gather").calibrated
     for asked, single in ((work, found), (across, alone)):
         grid = Grid(
             models=[model], accelerators=[device], batches=[round(float(asked.batch))], contexts=[2048],

@@ -217,7 +217,7 @@ def test_plans_answer_published_set_ups_within_their_interval(door: Door, name: 
     plan = fleet(door, "Meta-Llama-3.1-70B", Promise(traffic=traffic), options, accelerator, options.tensor or 1)
     # As the benchmark counted: from the start on, the mean of ten requests for each in flight.
     requests = 10 * (traffic.users or 1)
-    likely, slow = (simulate(one, traffic, requests, from_start=True) for one in (plan.replica, plan.slowly))
+    likely, slow = (simulate(replica, traffic, requests, from_start=True) for replica in (plan.replica, plan.slowly))
     assert likely.mean_per_token_s == pytest.approx(per_token_s, rel=0.25)
     assert per_token_s < slow.mean_per_token_s
     if first_s is not None:
