@@ -230,9 +230,10 @@ def test_cores_meet_at_the_end_of_a_kernel_and_servers_launch_those_of_prompts_f
     ("device", "usual"),
     [("H200-SXM-141GB", "vllm-v1"), ("T4", "vllm-v1"), ("RTX-4090", "llama.cpp"), ("P40", "llama.cpp"),
      ("P100-SXM2-16GB", "llama.cpp"), ("V100-PCIe-16GB", "vllm-v1"), ("tesla m40 24gb", "llama.cpp"),
-     ("tesla k80", "llama.cpp"), ("TPU-v5e", "vllm-v1")],
+     ("tesla k80", "llama.cpp"), ("TPU-v5e", "vllm-v1"), ("MI50-32GB", "llama.cpp"), ("Radeon-VII-16GB", "llama.cpp"),
+     ("MI210-64GB", "vllm-v1"), ("TITAN-V-12GB", "llama.cpp"), ("CMP-170HX-8GB", "llama.cpp")],
 )  # fmt: skip
-def test_data_centre_cards_older_than_vllm_run_llama_cpp(device: str, usual: str) -> None:
+def test_what_people_own_and_cards_older_than_vllm_run_llama_cpp(device: str, usual: str) -> None:
     assert default_engine(find(device)) == usual
 
 
@@ -241,7 +242,13 @@ def test_a_card_too_old_for_an_engine_is_named_with_what_it_lacks() -> None:
         "vllm needs compute capability 7.0 or more; P100-PCIe-16GB has 6.0."
     )
     old = [too_old("sglang", find(name)) != "" for name in ("V100-PCIe-16GB", "T4", "RTX-2000-Ada-16GB", "MI50-32GB")]
-    assert old == [True, False, False, False]
+    assert old == [True, False, False, True]
+    # docs.vllm.ai, installation on GPUs, ROCm.
+    assert too_old("vllm", find("RX 6800")) == (
+        "vllm needs gfx90a (MI200) and, of Radeons, gfx1100 (RX 7900) or later; RX-6800-16GB is a gfx103x."
+    )
+    assert not too_old("vllm", find("7900 xtx"))
+    assert not too_old("llama.cpp", find("RX 6800"))
 
 
 @pytest.mark.parametrize(
