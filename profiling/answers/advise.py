@@ -26,7 +26,7 @@ from profiling.devices.accelerators import Accelerator
 from profiling.engines.families import reads
 from profiling.engines.formats import FORMATS, formats_of
 from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
-from profiling.memory.engines import borrowed, default_engine, runs_on, too_old
+from profiling.memory.engines import borrowed, cannot_run, default_engine, runs_on
 from profiling.memory.need import max_context, memory_need
 from profiling.models.architecture import Architecture
 from profiling.roofline.estimate import estimate
@@ -112,7 +112,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         raise InvalidWorkload(f"{need.machine} is split by layers, for which engine options are not supported")
     choices = tuple(formats) or formats_of(engine)
     notes = [f"Engine: {engine}, {'as asked' if need.engine else f'the usual one for {need.machine}'}."]
-    notes += [*borrowed(engine), *([old] if (old := too_old(engine, device)) else [])]
+    notes += [*borrowed(engine), *([old] if (old := cannot_run(engine, device)) else [])]
     notes += unset_options(engine, need.options)
     host_memory = HostMemory.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
     found: list[Candidate] = []

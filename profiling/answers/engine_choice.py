@@ -4,7 +4,7 @@ from profiling.answers.question import ENCODER_ENGINE, ENGINE
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.families import not_read, reads
 from profiling.engines.formats import not_stored
-from profiling.memory.engines import default_engine, too_old
+from profiling.memory.engines import cannot_run, default_engine, too_old
 from profiling.models.architecture import Architecture
 
 
@@ -25,7 +25,7 @@ def engine_for(model: Architecture, device: Accelerator) -> str:
 def engine_cautions(
     engine: str, model: Architecture, device: Accelerator, weight_format: str | None
 ) -> tuple[str, ...]:
-    """Sentences on an engine that does not read the model or its format as far as is known, or is too new for the card.
+    """Sentences on an engine that does not read the model or its format as far as is known, or not run on the device.
 
     Args:
         engine: What is to run it.
@@ -38,5 +38,5 @@ def engine_cautions(
         UnsupportedPrecision: No such format; the message names the nearest.
     """
     otherwise_stored = not_stored(engine, model, weight_format) if weight_format else ""
-    cautions = (not_read(engine, model), otherwise_stored, too_old(engine, device))
+    cautions = (not_read(engine, model), otherwise_stored, cannot_run(engine, device))
     return tuple(f"{caution.removesuffix('.')}." for caution in cautions if caution)

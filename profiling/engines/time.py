@@ -82,7 +82,9 @@ class Basis:
         """One line."""
         where = {
             "device": f"{self.own_rows:,} rows of {self.engine} on this device",
-            "class": f"{self.class_rows:,} rows of {self.engine} on other devices of its class ({self.device_class})",
+            "class": f"{self.class_rows:,} rows of {self.engine} on other devices of its class ({self.device_class})"
+            if self.class_rows
+            else f"rows of {self.engine} on devices of other classes: none is known of its own ({self.device_class})",
             "all engines": f"rows of all engines; {self.engine} on a {self.device_class} device has too few",
         }[self.scope]
         return f"{where}; held-out error {self.held_out.mdape_pct:.0f} % ({self.held_out.rows:,} rows)"

@@ -317,6 +317,20 @@ def too_old(engine: str, device: Accelerator) -> str:
     return f"{engine} needs compute capability {_OLDEST[program]:.1f} or more; {device.name} has {float(is_a):.1f}."
 
 
+def cannot_run(engine: str, device: Accelerator) -> str:
+    """A sentence where an engine does not run on such a device, or on one so old; empty where it does or may.
+
+    Raises:
+        InvalidWorkload: No such engine.
+    """
+    is_a = f"{device.vendor} {device.kind}".casefold()
+    rows = reference_rows("engine_devices.csv") if device.vendor else ()
+    row = next((row for row in rows if re.fullmatch(row["engine"], known_engine(engine))), None)
+    if row and not re.fullmatch(row["devices"], is_a):
+        return f"{engine} runs on {row['runs_on']}, not on {device.name}."
+    return too_old(engine, device)
+
+
 def default_engine(device: Accelerator) -> str:
     """What people run on such a device: vLLM on data-centre cards, llama.cpp on what they own and on cards too old."""
     centre = device.memory_kind in {"hbm", "gddr with inline ecc", "sram"} and not _OWNED.match(device.name.casefold())

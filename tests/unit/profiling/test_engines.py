@@ -11,10 +11,11 @@ from profiling.devices.accelerators import find
 from profiling.engines.effects import EFFECTS, Setting, setting_of
 from profiling.engines.families import reads
 from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, predicted_s
+from profiling.engines.formats import formats_of
 from profiling.engines.parts import PARTS, PLACES, host_parts
 from profiling.engines.table import ENGINES, device_class, engine_of, launch_s_of, product_rate
 from profiling.errors import InvalidWorkload
-from profiling.memory.engines import borrowed, default_engine, known_engine, too_old
+from profiling.memory.engines import borrowed, cannot_run, default_engine, known_engine, too_old
 from profiling.models.load import load
 from profiling.models.sources import supported_model_types
 from profiling.reference_files import reference_rows
@@ -249,6 +250,26 @@ def test_a_card_too_old_for_an_engine_is_named_with_what_it_lacks() -> None:
     )
     assert not too_old("vllm", find("7900 xtx"))
     assert not too_old("llama.cpp", find("RX 6800"))
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "why"),
+    [
+        ("openvino", "RTX-4090", "openvino runs on processors and Intel's graphics, not on RTX-4090."),
+        ("exllama", "RX-7900-XTX-24GB", "exllama runs on NVIDIA's cards (its second version on AMD's too), not on RX-7900-XTX-24GB."),
+        ("tensorrt-llm", "MI300X-192GB", "tensorrt-llm runs on NVIDIA's cards, not on MI300X-192GB."),
+        ("ollama", "TPU-v5e", "ollama runs on graphics devices, processors and Ascend, not on TPU-v5e."),
+        ("mlx", "RTX-4090", ""), ("openvino", "EPYC-9654 (1 socket)", ""), ("vllm", "Apple-M3-Max-40core-64GB", ""),
+        ("llama.cpp", "other: 16 GB at 288 GB/s, 30 TFLOPS", ""),
+    ],
+)  # fmt: skip
+def test_no_command_starts_an_engine_on_a_device_that_it_does_not_run_on(engine: str, device: str, why: str) -> None:
+    is_on = find(device)
+    assert cannot_run(engine, is_on) == why
+    model = load("Qwen/Qwen2.5-7B")
+    stored = formats_of(engine)[-1] or "bf16"
+    started = commands(model, stored, engine, is_on, context=4096)
+    assert [line == f"# {why}" for line in started] == [bool(why)] * 2
 
 
 @pytest.mark.parametrize(
