@@ -256,7 +256,8 @@ def test_a_card_too_old_for_an_engine_is_named_with_what_it_lacks() -> None:
     ("engine", "device", "why"),
     [
         ("openvino", "RTX-4090", "openvino runs on processors and Intel's graphics, not on RTX-4090."),
-        ("exllama", "RX-7900-XTX-24GB", "exllama runs on NVIDIA's cards (its second version on AMD's too), not on RX-7900-XTX-24GB."),
+        ("exllama", "RX-7900-XTX-24GB",
+         "exllama runs on NVIDIA's cards (its second version on AMD's too), not on RX-7900-XTX-24GB."),
         ("tensorrt-llm", "MI300X-192GB", "tensorrt-llm runs on NVIDIA's cards, not on MI300X-192GB."),
         ("ollama", "TPU-v5e", "ollama runs on graphics devices, processors and Ascend, not on TPU-v5e."),
         ("mlx", "RTX-4090", ""), ("openvino", "EPYC-9654 (1 socket)", ""), ("vllm", "Apple-M3-Max-40core-64GB", ""),
