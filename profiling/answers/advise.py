@@ -50,6 +50,10 @@ CACHE_TASKS: Mapping[str, str] = {
 """Kind of task that a narrow cache is asked about, by use."""
 _ORDER: tuple[Verdict, ...] = ("runs", "slow", "needs offload", "needs more memory")
 _MOST_NAMED = 4
+_NAMES_OF_FILES = (
+    "Commands name quantised files and checkpoints as they are usually called; on the hub their publishers' names stand "
+    "before these."
+)
 _MOST_SHOWN = {"runs": 12, "slow": 5, "needs offload": 5, "needs more memory": 5}
 
 
@@ -134,6 +138,8 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         if counts["runs"] >= _MOST_SHOWN["runs"]:
             break
     found.sort(key=lambda one: (_ORDER.index(one.verdict), -one.ability_in_format))
+    if any(one.run and one.model_id not in one.run and not one.run.startswith("#") for one in found):
+        notes.append(_NAMES_OF_FILES)
     notes += out.notes
     notes += _not_known(evidence, need, found)
     return Advice(need=need, engine=engine, candidates=tuple(found), notes=tuple(notes))
