@@ -51,8 +51,8 @@ CACHE_TASKS: Mapping[str, str] = {
 _ORDER: tuple[Verdict, ...] = ("runs", "slow", "needs offload", "needs more memory")
 _MOST_NAMED = 4
 _NAMES_OF_FILES = (
-    "Commands name quantised files and checkpoints as they are usually called; on the hub their publishers' names stand "
-    "before these."
+    "Commands name quantised files and checkpoints as they are usually called; on the hub their publishers' names "
+    "stand before these."
 )
 _MOST_SHOWN = {"runs": 12, "slow": 5, "needs offload": 5, "needs more memory": 5}
 
