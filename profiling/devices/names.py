@@ -72,7 +72,9 @@ _SYSTEMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
 )
 """Systems that are said for the devices in them, and words that are written apart; as their makers name them."""
 _NUMBERS = {"single": 1, "one": 1, "dual": 2, "two": 2, "triple": 3, "three": 3, "quad": 4, "four": 4, "eight": 8}
-_HOST_MEMORY = re.compile(r"[ ,]+(?:with|and)?[ ,]*(\d+) ?gi?b(?: of)?(?: ddr\d)?(?: system)? (?:ram|memory)\b")
+_HOST_MEMORY = re.compile(
+    r"(?:\b(?:with|and) +)?\b(\d+) ?gi?b(?: of)?(?: (?:lp)?ddr\d\w?)?(?: (?:system|unified))? (?:ram|memory)\b"
+)
 _HOST = frozenset({"ram", "ddr3", "ddr4", "ddr5", "system", "memory", "host", "of"})
 """Words for memory that is on no card."""
 _USUAL_SERVER = "EPYC-9654 (1 socket)"
@@ -370,8 +372,12 @@ def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolv
     of_kind = {_KINDS[word] for word in words(rest) if word in _KINDS}
     offered = tuple(name for name, device in choices.items() if device.kind in of_kind)
     memory = _size(_MEMORY, rest)
-    if (host := _HOST_MEMORY.search(rest)) and (card := _HOST_MEMORY.sub("", rest)):
-        note = f"the {host[1]} GB are memory of the machine: ask for {card!r} with --host-memory-gib {host[1]}"
+    if (host := _HOST_MEMORY.search(rest)) and (beside := " ".join(_HOST_MEMORY.sub(" ", rest).split())):
+        whole = _resolve_part(f"{beside} {host[1]}gb", choices, part)
+        kinds = {one.kind for one, _ in whole.devices} | {choices[name].kind for name in whole.candidates}
+        if kinds and "gpu" not in kinds:
+            return whole  # a processor or a chip that shares the machine's memory
+        note = f"the {host[1]} GB are memory of the machine: ask for {beside!r} with --host-memory-gib {host[1]}"
         return Resolved(part, (), (), note)
     if memory and words(rest) <= _HOST:
         note = f"{part!r} is memory of the machine beside its cards: --host-memory-gib {memory:g}"

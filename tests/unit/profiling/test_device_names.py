@@ -231,6 +231,9 @@ def test_parts_that_cannot_be_and_memory_beside_a_card_are_named_in_a_sentence()
     assert "name the card before it" in resolve_device("MIG 3g.40gb").note
     note = resolve_device("rtx 4090 with 64gb of ram").note
     assert note == "the 64 GB are memory of the machine: ask for 'rtx 4090' with --host-memory-gib 64"
+    # What shares the machine's memory, or has no other, has it itself.
+    own = [resolve_device(text).devices[0][0].name for text in ("m3 max with 64gb ram", "16gb ram i5-8250u")]
+    assert own == ["Apple-M3-Max-40core-64GB", "Core-i5-8250U (DDR4-2400) 16GB"]
 
 
 def test_a_processor_has_the_memory_that_was_put_into_it() -> None:
