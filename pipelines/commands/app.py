@@ -167,7 +167,9 @@ def doctor(
 
     from pipelines.commands.doctor import examine as look  # noqa: PLC0415
 
-    table = Table("", "What", "Finding", "What to do", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for head in ("", "What", "Finding", "What to do"):
+        table.add_column(head, overflow="fold")
     findings = look(Settings(), thorough=examine)
     for finding in findings:
         mark = ("ok", "green") if finding.fine else ("no", "red") if finding.needed else ("--", "yellow")

@@ -17,6 +17,7 @@ from pipelines.commands.terminal import (
     cache_format,
     err,
     length,
+    out,
     print_notes,
     print_rows,
 )
@@ -289,13 +290,19 @@ def _print_parameters_as_objects(frame: "pl.DataFrame", output: Path | None) -> 
 def _print(
     rows: "pl.DataFrame", notes: Sequence[str], form: Format, output: Path | None, *, upright: bool = False
 ) -> None:
-    """Print rows; a single row on the terminal as a list of its columns, which are many."""
+    """Print rows; a single row as a list of its columns, which are many, and below it the commands to copy."""
+    commands: dict[str, str] = {}
     if upright and form is Format.TABLE:
         import polars as pl  # noqa: PLC0415
 
-        named = [(name, _cell_text(value)) for name, value in rows.row(0, named=True).items()]
+        fields = rows.row(0, named=True)
+        if output is None:  # beside other fields a terminal would fold them
+            commands = {name: fields.pop(name) for name in ("run", "check") if fields.get(name)}
+        named = [(name, _cell_text(value)) for name, value in fields.items()]
         rows = pl.DataFrame(named, schema=["figure", "value"], orient="row")
     print_rows(rows, form, output)
+    for name, command in commands.items():
+        out.print(f"  {name:<7}{command}")
     print_notes(notes)
 
 

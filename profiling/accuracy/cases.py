@@ -53,6 +53,8 @@ class Case:
     row: int
     stage: str
     metric: str
+    month: str
+    """When it was measured, as far as that is stated: `2025-08`, or a year alone."""
     model: Architecture
     device: Accelerator
     precision: Precision
@@ -158,6 +160,8 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     note = str(row.get("note") or "")
     if measured_stage == "decode" and _SEVERAL_AT_ONCE.search(note):
         raise NotAsked("several requests at once, of which only their sum is stated")
+    if elsewhere := _elsewhere(note, model):
+        raise NotAsked(elsewhere)
     count = int(_number(row, "device_count") or 1)
     load_of = _Load(
         metric,
@@ -191,6 +195,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         row=index,
         stage=stage,
         metric=metric,
+        month=str(row.get("measured_on") or "")[:7],
         model=model,
         device=device,
         precision=precision,
@@ -342,7 +347,9 @@ def _layout(
     text = str(row.get("parallelism") or "").casefold()
     if count == 1:
         return Parallelism(), 1
-    if "layer split" in text or text.startswith("pp"):
+    if "row split" in text:
+        raise NotAsked("rows of its matrices were split over devices (`--split-mode row`), which is not timed here")
+    if "layer split" in text or text.startswith("pp") or (not text and engine.family in {"llama.cpp", "mlx"}):
         return Parallelism(pipeline=min(count, model.main.depth)), 1
     tensor, expert, data = (_stated(name, text) for name in ("tp", "ep", "dp"))
     if tensor or expert:
@@ -356,6 +363,24 @@ def _layout(
         if room >= max(1.0, wanted):
             return split, count // way
     return Parallelism(tensor=ways[-1]), count // ways[-1]
+
+
+_LAYERS = re.compile(r"\bngl (\d+)\b")
+_EXPERTS = re.compile(r"\bncmoe (\d+)\b")
+_BUFFERS = re.compile(r"\bot \S+")
+_NO_CACHE = re.compile(r"\bnkvo\b")
+
+
+def _elsewhere(note: str, model: Architecture) -> str | None:
+    """What of a model was not on the device that is named, by llama.cpp's switches in the note; None: nothing."""
+    layers, experts = _LAYERS.search(note), _EXPERTS.search(note)
+    if layers and int(layers[1]) < model.main.depth:
+        return f"{layers[1]} of {model.main.depth} layers were on the device (ngl), the others in system memory"
+    if experts:
+        return f"the experts of {experts[1]} layers were in system memory (ncmoe)"
+    if _BUFFERS.search(note):
+        return "some tensors were placed elsewhere by name (ot)"
+    return "the cache was in system memory (nkvo)" if _NO_CACHE.search(note) else None
 
 
 def _stated(name: str, parallelism: str) -> int | None:

@@ -16,6 +16,7 @@ import polars as pl
 
 from profiling.accuracy.cases import Case
 from profiling.accuracy.composition import FIRST_TOKEN, UNDER_LOAD
+from profiling.engines.time import shipped_times
 from profiling.memory.weights import weight_bytes
 
 UNKNOWN = "unknown"
@@ -38,6 +39,8 @@ class _Seen:
     """Whether it took longer than predicted."""
     runs_ratio: float
     """Slowest over fastest of the runs of the same question."""
+    median_month: str
+    """When the middle one of the rows that the prediction rests on was measured."""
     per_token_s: float | None
     """Measured time per token under the same load, where the first token was timed and that was too."""
 
@@ -85,6 +88,12 @@ _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
         lambda seen: seen.slower and seen.case.attention == "naive"
         and (seen.says(r"^\d{4}-\d\d", "measured_on") or seen.says(r"\bfa[ =]?0\b")),
         lambda _: "a build from before September 2025, or one configured without a fast attention kernel",
+    ),
+    (
+        lambda seen: not seen.slower
+        and seen.case.engine.family == "llama.cpp"
+        and seen.case.month > seen.median_month > "",
+        lambda seen: f"measured after most rows behind the prediction (median {seen.median_month}); engines get faster",
     ),
     (
         lambda seen: not seen.slower
@@ -159,6 +168,7 @@ def known_causes(rows: pl.DataFrame, cases: Sequence[Case], predictions: pl.Data
         if case.stage == UNDER_LOAD[0]:
             per_token[_question(case)] = case.measured_s
     found: list[tuple[int, str]] = []
+    times = shipped_times()
     for row, measured, predicted in outside.select("row", "measured", "predicted").iter_rows():
         if row not in by_row:  # memory: what tools count differs, and none says what
             found.append((row, UNKNOWN))
@@ -166,7 +176,8 @@ def known_causes(rows: pl.DataFrame, cases: Sequence[Case], predictions: pl.Data
         case = by_row[row]
         runs = alike[case.stage, *_question(case)]
         step = per_token.get(_question(case)) if case.stage == FIRST_TOKEN else None
-        seen = _Seen(rows.row(row, named=True), case, measured > predicted, max(runs) / min(runs), step)
+        month = times.basis(case.engine, case.device, (case.stage,)).median_month
+        seen = _Seen(rows.row(row, named=True), case, measured > predicted, max(runs) / min(runs), month, step)
         found.append((row, "; ".join(words(seen) for holds, words in _CAUSES if holds(seen)) or UNKNOWN))
     return pl.DataFrame(found, schema={"row": pl.Int64, "known_causes": pl.String}, orient="row")
 

@@ -57,8 +57,17 @@ def fit_times(cases: Sequence[Case], calibrations: Mapping[str, Calibration], so
         effects=effects, errors=errors,
         measured=dict(Counter(f"{case.engine.name}|{case.device.name}" for case in some)),
         classes=dict(Counter(f"{case.engine.name}|{device_class(case.device)}" for case in some)),
-        source=source, energy=energy,
+        median_months=_median_months(some), source=source, energy=energy,
     )  # fmt: skip
+
+
+def _median_months(cases: Sequence[Case]) -> dict[str, str]:
+    """The month of the middle row by `engine|device` and by `engine|class`, of those that state one."""
+    months: dict[str, list[str]] = {}
+    for case in cases:
+        for name in (case.device.name, device_class(case.device)) if case.month else ():
+            months.setdefault(f"{case.engine.name}|{name}", []).append(case.month)
+    return {key: sorted(each)[len(each) // 2] for key, each in months.items()}
 
 
 def _folds(cases: Sequence[Case]) -> dict[str, list[npt.NDArray[np.int64]]]:

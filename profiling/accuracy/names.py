@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
+from profiling.answers.known_models import models
 from profiling.devices.accelerators import Accelerator, find
 from profiling.devices.names import resolve_device
-from profiling.errors import ProfilingError
+from profiling.errors import ProfilingError, UnknownModel
 from profiling.models.architecture import Architecture
 from profiling.models.load import load
 from profiling.models.names import resolve_model
@@ -68,6 +69,8 @@ def model_named(name: str) -> Architecture:
     Raises:
         UnknownModel: The catalogue has no model of that architecture.
     """
+    if label := _LABEL.fullmatch(name):
+        return _labelled(name, label["architecture"], label["billions"])
     found = resolve_model(name)
     if found.catalogue_id is None and (undated := _DATE.sub("", name)) != name:
         # A release of another month has the shapes of the model whose name has no month.
@@ -76,3 +79,39 @@ def model_named(name: str) -> Architecture:
 
 
 _DATE = re.compile(r"-\d{4}(?=-|$)")
+_LABEL = re.compile(r"(?P<architecture>[\w.-]+)(?: [^(]*)? ?\((?P<billions>[\d.]+) B parameters\)")
+"""What llama.cpp calls a model: `qwen3moe 30B.A3B (30.53 B parameters)`."""
+
+
+def _labelled(name: str, architecture: str, billions: str) -> Architecture:
+    """The model of so many parameters; where several have them, those of the architecture that llama.cpp names.
+
+    Raises:
+        UnknownModel: No model has that number, or models of different shapes have.
+    """
+    error = 1.01e9 * 0.5 * 10.0 ** -len(billions.partition(".")[2])
+    near = [
+        model
+        for model in models().values()
+        if any(abs(total - 1e9 * float(billions)) <= error for total in _totals(model))
+    ]
+    same = [model for model in near if _plain(model.model_type) == _plain(architecture)]
+    shapes: dict[tuple[str, float], list[Architecture]] = {}
+    for model in same or near:
+        # A few rows of a vocabulary more or less change no time.
+        shapes.setdefault((f"{model.parameters_active:.3g}", model.kv_bytes_per_token()), []).append(model)
+    if len(shapes) == 1:
+        return min(next(iter(shapes.values())), key=lambda model: (len(model.name), model.name))
+    several = ", ".join(sorted(alike[0].name for alike in shapes.values()))
+    found = f"models of different shapes have that many: {several}" if shapes else "no model known here has that many"
+    raise UnknownModel(f"{name!r} is all that was printed, and {found}; state it with --model")
+
+
+def _totals(model: Architecture) -> tuple[int, int]:
+    """Parameters of its files without and with the layers that predict ahead."""
+    ahead = sum(part.parameters or 0 for part in model.not_counted if part.mtp_layers)
+    return model.parameters_total, model.parameters_total + ahead
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[^a-z0-9]|_text$", "", word.casefold())

@@ -13,7 +13,7 @@ from profiling.answers.energy import Spread, TokenEnergy, energy_per_token
 from profiling.answers.engine_choice import engine_cautions
 from profiling.answers.extras import Drafting
 from profiling.answers.images import Images
-from profiling.answers.notes import length_notes, model_notes, tower_note
+from profiling.answers.notes import length_notes, model_notes, sharing_note, tower_note
 from profiling.answers.pruning import pruning_of
 from profiling.answers.question import ENGINE, Question
 from profiling.calibration.calibrate import Calibration
@@ -103,6 +103,8 @@ class Answer:
                 "were measured on it."
             )
         notes.append(f"The time of a pass is based on {estimate.basis}.")
+        if query.engine and (shared := sharing_note(query.engine, query.tensor)):
+            notes.append(shared)
         if self.energy is not None:
             notes.append(self.energy.explanation)
         if not self.runs:

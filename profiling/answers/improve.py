@@ -17,7 +17,7 @@ from profiling.answers.door import Door
 from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB
 from profiling.errors import ProfilingError
-from profiling.memory.engines import runs_on
+from profiling.memory.engines import engine_profile, runs_on
 from profiling.roofline.operators import Operator
 from profiling.roofline.workload import legal_tensor_ways
 
@@ -157,8 +157,10 @@ def _changes(base: Answer) -> Iterator[tuple[str, str, Question, str]]:
         shorter = replace(query, context=query.context // 2)
         yield "context", f"half the context ({shorter.context:,} tokens)", shorter, "what the other half said"
     ways = [each for each in legal_tensor_ways(model, 8) if each in {2 * query.tensor, 4 * query.tensor}]
+    dealt = query.engine is not None and engine_profile(query.engine).by_layers
+    costs = "more devices; by default the engine deals out whole layers" if dealt else "more devices"
     for each in ways:
-        yield "split", f"{each} devices share every layer", replace(query, tensor=each), "more devices"
+        yield "split", f"{each} devices share every layer", replace(query, tensor=each), costs
     if is_pass and query.attention == "naive":
         yield "fuse", "attention in one kernel (flash)", replace(query, attention="flash"), "nothing"
 

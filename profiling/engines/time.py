@@ -77,12 +77,16 @@ class Basis:
     class_rows: int
     """Measured rows of this engine on devices of the class."""
     held_out: Residuals
+    median_month: str = ""
+    """When the middle one of these rows was measured: engines get faster, and no older row knows of it."""
 
     def __str__(self) -> str:
         """One line."""
+        since = f", median {self.median_month}" if self.median_month else ""
         where = {
-            "device": f"{self.own_rows:,} rows of {self.engine} on this device",
-            "class": f"{self.class_rows:,} rows of {self.engine} on other devices of its class ({self.device_class})"
+            "device": f"{self.own_rows:,} rows of {self.engine} on this device{since}",
+            "class": f"{self.class_rows:,} rows of {self.engine} on other devices of its class "
+            f"({self.device_class}{since})"
             if self.class_rows
             else f"rows of {self.engine} on devices of other classes: none is known of its own ({self.device_class})",
             "all engines": f"rows of all engines; {self.engine} on a {self.device_class} device has too few",
@@ -117,6 +121,8 @@ class EngineTimes:
     """Rows by `engine|device`."""
     classes: Mapping[str, int]
     """Rows by `engine|class`."""
+    median_months: Mapping[str, str] = field(default_factory=dict)
+    """When the middle row was measured, by `engine|device` and `engine|class`."""
     source: str = ""
     energy: Mapping[str, Any] = field(default_factory=dict)
     """Share of the stated power drawn under load, by `metered|class|device`, `metered|class`, `metered` and for all."""
@@ -173,11 +179,12 @@ class EngineTimes:
         own = self.measured.get(f"{engine.name}|{device.name}", 0)
         scope = "device" if own >= ENOUGH_OWN_ROWS else "class"
         of_class = self.classes.get(f"{engine.name}|{kind}", 0)
+        month = self.median_months.get(f"{engine.name}|{device.name if scope == 'device' else kind}", "")
         for stage in stages:
             of_engine = f"{stage}|{scope}|{engine.name}"
             found = self.errors.get(f"{of_engine}|{kind}") or self.errors.get(of_engine)
             if found is not None:
-                return Basis(engine.name, stage, scope, kind, own, of_class, found)
+                return Basis(engine.name, stage, scope, kind, own, of_class, found, month)
         of_all = next((self.errors[name] for stage in stages if (name := f"{stage}|class|") in self.errors), None)
         held_out = of_all or Residuals(0, 0, 0, float("nan"), *_WIDEST)
         return Basis(engine.name, stages[0], "all engines", kind, own, of_class, held_out)
@@ -198,6 +205,7 @@ class EngineTimes:
             "source": self.source,
             "measured": self.measured,
             "classes": self.classes,
+            "median_months": self.median_months,
             "errors": {name: _rounded(vars_of(each)) for name, each in self.errors.items()},
             "energy": self.energy,
             "effects": _rounded(self.effects),
@@ -212,8 +220,8 @@ class EngineTimes:
         return cls(
             effects=document["effects"],
             errors={name: Residuals(**row) for name, row in document["errors"].items()},
-            measured=document["measured"], classes=document["classes"], source=document["source"],
-            energy=document["energy"],
+            measured=document["measured"], classes=document["classes"], median_months=document["median_months"],
+            source=document["source"], energy=document["energy"],
         )  # fmt: skip
 
 

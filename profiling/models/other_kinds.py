@@ -8,12 +8,18 @@ from functools import cache
 from profiling.reference_files import reference_rows
 
 ANSWERED = "Skyline answers for published models that read text and write it token by token"
+_MAKER = (
+    r"(?:openai|anthropic|google|nvidia|meta|facebook|microsoft|amazon|aws|xai|x-ai|alibaba|stability-?ai|upstage)-"
+)
+"""Makers whose name people write before that of such a model. What comes later in a name is what a language model was
+taught by (…-Claude-Opus-Distill) or treated with (…-SVD): it says nothing of its kind.
+"""
 
 
 @cache
 def _kinds() -> tuple[tuple[re.Pattern[str], str], ...]:
     rows = reference_rows("other_models.csv")
-    return tuple((re.compile(rf"(?<![a-z0-9])(?:{row['pattern']})(?![a-z0-9])"), row["does"]) for row in rows)
+    return tuple((re.compile(rf"(?:^|/)(?:{_MAKER})?(?:{row['pattern']})(?![a-z0-9])"), row["does"]) for row in rows)
 
 
 def other_work(name: str) -> str | None:

@@ -11,9 +11,9 @@ from pipelines.sources.boards.declaration import Board, File
 from pipelines.sources.boards.documents import FILE_PATH, ROW, Member, text_of
 from pipelines.sources.boards.stated import Refused, stated_of, valid_and_rejected
 from pipelines.sources.boards.templates import Measured
+from pipelines.sources.measurements.llama_bench import gguf_format
 from pipelines.sources.measurements.read import rows_of
 from pipelines.sources.measurements.rows import COLUMNS, Stated, UnknownMeasurements, frame_of
-from pipelines.sources.measurements.tables import gguf_format
 from pipelines.sources.raw_store import Manifest
 from pipelines.sources.tables import UnreadableFile
 from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS

@@ -4,15 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipelines.sources.measurements.llama_bench import gguf_format, llama_bench
 from pipelines.sources.measurements.rows import Row, at, measured, milli
-from pipelines.sources.measurements.tables import gguf_format, llama_bench_rows
 
 Document = Mapping[str, Any]
-
-
-def llama_bench(document: Document) -> Iterator[Row | None] | None:
-    """One test of `llama-bench -o json` or `-o jsonl`."""
-    return llama_bench_rows(document) if {"n_prompt", "n_gen", "avg_ts"} <= document.keys() else None
 
 
 def vllm_serve(document: Document) -> Iterator[Row | None] | None:

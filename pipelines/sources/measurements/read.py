@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.sources.measurements import documents, mlperf, tables, texts
+from pipelines.sources.measurements import documents, llama_bench, mlperf, tables, texts
 from pipelines.sources.measurements.rows import SHARED_SCHEMA, Row, Stated, UnknownMeasurements, frame_of, measured
 from profiling.foreign import NotJson, parse_json
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
@@ -18,13 +18,22 @@ from profiling.measure.recorded import SERVE
 
 Read = Callable[[str], Iterator[Row | None] | None]
 LARGEST_FILE_BYTES = 1 << 28
-TABLES: Sequence[Read] = (tables.own, tables.llama_bench_csv, tables.silicon)
-TEXTS: Sequence[Read] = (tables.llama_bench_markdown, texts.ollama, texts.mlx)
+TABLES: Sequence[Read] = (tables.own, llama_bench.llama_bench_csv, tables.silicon)
+TEXTS: Sequence[Read] = (
+    llama_bench.llama_bench_markdown,
+    llama_bench.batched_bench,
+    texts.serving,
+    texts.ollama,
+    texts.llama,
+    texts.mlx,
+)
 
 
 KNOWN = (
-    "our own CSV", "llama-bench (JSON, CSV, markdown)", "vllm bench serve, latency and throughput (JSON)",
-    "sglang bench_serving and bench_one_batch (JSON lines)", "llmfit bench (JSON)", "ollama run --verbose (text)",
+    "our own CSV", "llama-bench (JSON, CSV, markdown)", "llama-batched-bench and llama-sweep-bench (text)",
+    "vllm bench serve (JSON, or as printed), latency and throughput (JSON)",
+    "sglang bench_serving (JSON lines, or as printed) and bench_one_batch (JSON lines)", "llmfit bench (JSON)",
+    "ollama run --verbose (text)", "timings of llama-server and llama-completion (text)",
     "mlx_lm.benchmark (text)", "LocalScore (JSON)", "optimum-benchmark (JSON)", "AIPerf and GenAI-Perf (JSON)",
     "MLPerf logs of runs (text) and results of a round (JSON)", "ML.ENERGY (JSON)",
     "AIConfigurator's comparison runs (CSV)",

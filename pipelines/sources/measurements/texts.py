@@ -1,8 +1,9 @@
-"""Plain text that tools print: `ollama run --verbose` and `mlx_lm.benchmark`."""
+"""Text that tools print: serving benchmarks of vLLM and SGLang, timings of Ollama, llama.cpp and MLX."""
 
 import re
 from collections.abc import Iterator
 
+from pipelines.sources.measurements.documents import vllm_serve
 from pipelines.sources.measurements.rows import Row, measured
 
 _OLLAMA = re.compile(
@@ -19,9 +20,54 @@ _MLX = re.compile(
 )
 
 
+_LLAMA = re.compile(
+    r"prompt eval time =\s+[\d.]+ ms /\s+(?P<given>\d+) tokens.*?(?P<read>[\d.]+) tokens per second\).*?"
+    r"(?<!prompt )eval time =\s+[\d.]+ ms /\s+(?P<made>\d+) (?:tokens|runs).*?(?P<written>[\d.]+) tokens per second\)",
+    re.DOTALL,
+)
+
+
+_BLOCK = re.compile(r"=+ Serving Benchmark Result =+(.*?)(?:\n\W*={10,}|\Z)", re.DOTALL)
+_LINE = re.compile(r"^\W*(\w[^:\n]*):\s+(\S+)", re.MULTILINE)
+_PRINTED = {
+    "Backend": "backend", "Request rate configured (RPS)": "request_rate", "Traffic request rate": "request_rate",
+    "Maximum request concurrency": "max_concurrency", "Max request concurrency": "max_concurrency",
+    "Successful requests": "completed", "Benchmark duration (s)": "duration",
+    "Total input tokens": "total_input_tokens", "Total generated tokens": "total_output_tokens",
+    "Output token throughput (tok/s)": "output_throughput", "Mean TTFT (ms)": "mean_ttft_ms",
+    "Mean TPOT (ms)": "mean_tpot_ms",
+}  # fmt: skip
+"""Printed lines, and the fields of the JSON that hold the same."""
+_MODEL = re.compile(r"(?:--model(?:-path)?[ =]|\bmodel=|^vllm serve )['\"]?([\w./-]+)", re.MULTILINE)
+_WAYS = re.compile(r"(?:--tensor-parallel-size|--tp(?:-size)?|-tp)[ =](\d+)")
+
+
+def serving(text: str) -> Iterator[Row | None] | None:
+    """Blocks that `vllm bench serve` and SGLang's `bench_serving` print, with model and devices of a command above."""
+    documents = [document for block in _BLOCK.finditer(text) if (document := _printed(block, text))]
+    read = [rows for document in documents if (rows := vllm_serve(document)) is not None]
+    return (row for rows in read for row in rows) if read else None
+
+
+def _printed(block: re.Match[str], text: str) -> dict[str, str]:
+    document = {_PRINTED[line[1].strip()]: line[2] for line in _LINE.finditer(block[1]) if line[1].strip() in _PRINTED}
+    if document.get("max_concurrency", "0") in {"not", "None"}:
+        del document["max_concurrency"]
+    for field, pattern in (("model_id", _MODEL), ("tensor_parallel_size", _WAYS)):
+        named = [match[1] for match in pattern.finditer(text, 0, block.start())]
+        if named:
+            document[field] = named[-1]
+    return document
+
+
 def ollama(text: str) -> Iterator[Row | None] | None:
     """What `ollama run --verbose` prints after an answer; model and device are not in it."""
     return _rates(_OLLAMA, text, "ollama --verbose", "ollama")
+
+
+def llama(text: str) -> Iterator[Row | None] | None:
+    """What `llama-server` and `llama-completion` print after each answer; the device is not in it."""
+    return _rates(_LLAMA, text, "timings of llama.cpp", "llama.cpp")
 
 
 def mlx(text: str) -> Iterator[Row | None] | None:

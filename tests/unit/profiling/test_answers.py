@@ -209,6 +209,14 @@ def test_several_devices_are_named_together(door: Door) -> None:
         door.settled(Question(model=LLAMA, accelerator="3090 + 3060"))
 
 
+def test_an_engine_that_deals_out_layers_says_that_sharing_each_was_not_measured(door: Door) -> None:
+    shared = Question(model=LLAMA, accelerator="RTX-4090", engine="llama.cpp", tensor=2)
+    sentence = "llama.cpp deals out whole layers unless told to share each (llama.cpp: `--split-mode tensor`"
+    assert any(note.startswith(sentence) for note in door.answer(shared).notes)
+    for other in (replace(shared, tensor=1, pipeline=2), replace(shared, engine="vllm-v1")):
+        assert not any("deals out whole layers" in note for note in door.answer(other).notes)
+
+
 def test_parallelism_of_a_question_reaches_the_workload() -> None:
     asked = Question(model=LLAMA, accelerator="L4", tensor=2, pipeline=4)
     assert asked.workload_of(load(LLAMA)).parallelism == Parallelism(2, 4)

@@ -14,6 +14,7 @@ from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, pre
 from profiling.engines.formats import formats_of
 from profiling.engines.parts import PARTS, PLACES, host_parts
 from profiling.engines.table import ENGINES, device_class, engine_of, launch_s_of, product_rate
+from profiling.engines.time import shipped_times
 from profiling.errors import InvalidWorkload
 from profiling.memory.engines import borrowed, cannot_run, default_engine, known_engine, too_old
 from profiling.models.load import load
@@ -42,6 +43,13 @@ LLAMA = load("meta-llama/Meta-Llama-3-8B")
 )
 def test_an_engine_goes_by_the_names_people_use(spelling: str, device: str, engine: str) -> None:
     assert engine_of(spelling, find(device)).name == engine
+
+
+def test_a_time_says_of_when_the_rows_behind_it_are() -> None:
+    times = shipped_times()
+    assert times.median_months.keys() <= times.measured.keys() | times.classes.keys()  # not every source says when
+    own = times.basis(ENGINES["llama.cpp-cuda"], RTX, ("decode",))
+    assert str(own).startswith(f"{own.own_rows:,} rows of llama.cpp-cuda on this device, median 2024-05; held-out")
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,8 @@ def test_what_does_other_work_is_told_what_is_answered_and_no_nearest_name() -> 
         assert (answer.catalogue_id, answer.candidates) == (None, ())
         assert work in answer.evidence
         assert answer.evidence.endswith("published models that read text and write it token by token")
+    for text in ("somebody/Qwen3.5-27B-Claude-4.6-Opus-Reasoning-Distilled-GGUF", "somebody/Qwen3-8B-SVD"):
+        assert "--online asks the hub" in resolve_model(text).evidence
 
 
 def test_all_ways_of_asking_take_the_same_names() -> None:

@@ -8,8 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipelines.sources.measurements.llama_bench import gguf_format
 from pipelines.sources.measurements.read import read_measurements
 from pipelines.sources.measurements.rows import Stated, UnknownMeasurements
+from profiling.accuracy.cases import NotAsked, case_of
+from profiling.accuracy.names import Names, model_named
+from profiling.devices.accelerators import table as accelerators
+from profiling.errors import UnknownModel
 from profiling.measure.recorded import point, served_environment, write_bundle
 
 LLAMA_BENCH = {
@@ -47,6 +52,44 @@ eval rate:            74.50 tokens/s
 """
 
 
+LLAMA = """\
+slot print_timing: id  0 | task 0 |
+prompt eval time =     130.00 ms /    26 tokens (    5.00 ms per token,   200.00 tokens per second)
+       eval time =    4000.00 ms /   298 tokens (   13.42 ms per token,    74.50 tokens per second)
+      total time =    4130.00 ms /   324 tokens
+llama_print: prompt eval time =    2907.77 ms /    17 tokens (  171.05 ms per token,     5.85 tokens per second)
+llama_print:        eval time =  107544.58 ms /   348 runs   (  309.04 ms per token,     3.24 tokens per second)
+"""
+SERVED = """\
+docker exec vllm-bench vllm bench serve --model Qwen/Qwen3.5-2B --num-prompts 50 --request-rate 0.2
+============ Serving Benchmark Result ============
+Successful requests:                     50
+Failed requests:                         0
+Request rate configured (RPS):           0.20
+Benchmark duration (s):                  394.54
+Total input tokens:                      55622
+Total generated tokens:                  209303
+Output token throughput (tok/s):         530.50
+Peak concurrent requests:                24.00
+---------------Time to First Token----------------
+Mean TTFT (ms):                          143.56
+-----Time per Output Token (excl. 1st token)------
+Mean TPOT (ms):                          44.42
+==================================================
+
+python -m sglang.launch_server --model Qwen/Qwen2.5-VL-72B-Instruct --tp 8
+============ Serving Benchmark Result ============
+Backend:                                 sglang-oai-chat
+Traffic request rate:                    inf
+Max request concurrency:                 1
+Successful requests:                     10
+Benchmark duration (s):                  92.78
+Total input tokens:                      24776
+Total generated tokens:                  4220
+Output token throughput (tok/s):         45.48
+Mean TTFT (ms):                          500.00
+Mean TPOT (ms):                          20.00
+"""
 MLX = """\
 Running warmup..
 Timing with prompt_tokens=1024, generation_tokens=64, batch_size=1.
@@ -92,6 +135,93 @@ def test_the_table_that_llama_bench_prints_is_read(tmp_path: Path) -> None:
     assert frame["device"].unique().to_list() == ["NVIDIA GeForce RTX 4090"]
 
 
+# The first is of llama.cpp's own description of the tool.
+PARTLY = """\
+ggml_cuda_init: found 2 CUDA devices:
+  Device 0: NVIDIA GeForce RTX 3090, compute capability 8.6, VMM: yes
+  Device 1: NVIDIA GeForce RTX 3090, compute capability 8.6, VMM: yes
+| model                          |       size |     params | backend    | ngl |    sm | test       |              t/s |
+| ------------------------------ | ---------: | ---------: | ---------- | --: | ----: | ---------- | ---------------: |
+| llama 7B mostly Q4_0           |   3.56 GiB |     6.74 B | CUDA       |  10 | layer | tg 128     |     13.45 ± 0.93 |
+| llama 7B mostly Q4_0           |   3.56 GiB |     6.74 B | CUDA       |  -1 | layer | tg 128     |    132.19 ± 0.55 |
+| llama 7B mostly Q4_0           |   3.56 GiB |     6.74 B | CUDA       |  -1 |  none | tg 128     |    131.42 ± 0.59 |
+| llama 7B mostly Q4_0           |   3.56 GiB |     6.74 B | CUDA       |  -1 |   row | tg 128     |     90.00 ± 0.59 |
+| llama 7B mostly Q4_0           |   3.56 GiB |     6.74 B | CUDA       |  -1 | tensor| pp512+tg128|    500.00 ± 0.59 |
+
+build: 08d0baac (7950)
+
+ggml_cuda_init: found 1 CUDA devices:
+  Device 0: NVIDIA GeForce RTX 4090, compute capability 8.9, VMM: yes
+|model|size|params|backend|ngl|fa|test|t/s|
+|:---|---|---|---|---|---|---|---:|
+|qwen3 8B Q2_K - Medium|3.05 GiB|8.19 B|CUDA|99|1|pp512|9000.00 ± 9.00|
+
+build: ff5ef827 (8763)
+"""
+
+
+@pytest.mark.parametrize(
+    ("printed", "name"),
+    [
+        ("qwen3 8B Q2_K - Medium", "gguf-q2_k"), ("qwen3next 80B.A3B IQ3_XXS - 3.0625 bpw", "gguf-iq3_xxs"),
+        ("llama 8B IQ3_S mix - 3.66 bpw", "gguf-iq3_m"), ("gpt-oss 20B MXFP4 MoE", "mxfp4"),
+        ("llama 7B mostly Q4_0", "gguf-q4_0"), ("llama 7B Q3_K - Large (guessed)", "gguf-q3_k_l"),
+        ("bitnet 2B TQ1_0 - 1.69 bpw ternary", "gguf-tq1_0"), ("llama 1B all F32", "gguf-f32"),
+    ],
+)  # fmt: skip
+def test_types_of_files_are_read_as_llama_cpp_prints_them(printed: str, name: str) -> None:
+    assert gguf_format({"model_type": printed}, "") == name
+
+
+def test_llama_bench_says_how_devices_shared_the_model_and_what_was_not_on_them(tmp_path: Path) -> None:
+    frame = read_measurements(_file(tmp_path, "printed.md", PARTLY))
+    assert frame.select("stage", "device_count", "parallelism", "note").rows() == [
+        ("decode", 2, "llama.cpp layer split", "ngl 10"),
+        ("decode", 2, "llama.cpp layer split", None),
+        ("decode", 1, None, None),
+        ("decode", 2, "llama.cpp row split", None),
+        ("request", 2, "TP2", None),
+        ("prefill", 1, None, "fa 1"),
+    ]
+    assert frame["engine_version"].to_list() == ["b7950"] * 5 + ["b8763"]
+    assert frame["weight_format"].to_list() == ["gguf-q4_0"] * 5 + ["gguf-q2_k"]
+    assert frame["value"][4] == pytest.approx((512 + 128) / 500)
+    names = Names(accelerators())
+    asked = dict[int, str]()
+    for at, row in enumerate(frame.iter_rows(named=True)):
+        try:
+            case = case_of(at, row, names)
+            asked[at] = f"{case.model.main.depth} layers, {case.split.tensor} x {case.split.pipeline}"
+        except NotAsked as error:
+            asked[at] = str(error)
+    assert asked == {
+        0: "10 of 32 layers were on the device (ngl), the others in system memory",
+        1: "32 layers, 1 x 2",
+        2: "32 layers, 1 x 1",
+        3: "rows of its matrices were split over devices (`--split-mode row`), which is not timed here",
+        4: "32 layers, 2 x 1",
+        5: "36 layers, 1 x 1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("label", "model"),
+    [
+        ("qwen3moe 30B.A3B (30.53 B parameters)", "Qwen/Qwen3-30B-A3B"),
+        ("gpt-oss 20B (20.91 B parameters)", "openai/gpt-oss-20b"),
+        ("llama 7B (7.24 B parameters)", "mistralai/Mistral-7B-v0.1"),  # llama.cpp runs Mistral as llama
+        ("gemma3 4B (3.88 B parameters)", "google/gemma-3-4b-it"),
+        ("qwen2 14B (14.77 B parameters)", "Qwen/Qwen2.5-14B"),
+        ("qwen35moe 35B.A3B (34.66 B parameters)", "Qwen/Qwen3.5-35B-A3B"),
+        ("qwen35moe 35B.A3B (35.51 B parameters)", "Qwen/Qwen3.5-35B-A3B"),  # with the layer that predicts ahead
+    ],
+)
+def test_what_llama_cpp_calls_a_model_means_the_one_of_that_many_parameters(label: str, model: str) -> None:
+    assert model_named(label).name == model
+    with pytest.raises(UnknownModel, match="no model known here has that many; state it with --model"):
+        model_named("llama 9B (9.09 B parameters)")
+
+
 def test_a_serving_run_gives_latencies_and_rate_with_its_load(tmp_path: Path) -> None:
     frame = read_measurements(
         _file(tmp_path, "serve.json", VLLM), Stated(device="H100-SXM5-80GB", weight_format="bf16")
@@ -114,6 +244,38 @@ def test_ollama_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
     assert _brief(frame) == [
         ("prefill", "tokens_per_s", 200.0, 26, None, 0), ("decode", "tokens_per_s", 74.5, None, 298, 26),
     ]  # fmt: skip
+
+
+def test_the_table_of_llama_batched_bench_gives_rates_of_all_sequences_together(tmp_path: Path) -> None:
+    printed = (
+        "|    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |\n"
+        "|-------|--------|------|--------|----------|----------|----------|----------|----------|----------|\n"
+        "|   512 |    128 |    4 |   2560 |    0.500 |  4096.00 |    2.000 |   256.00 |    2.500 |  1024.00 |\n"
+    )
+    rows = read_measurements(_file(tmp_path, "batched.txt", printed))
+    assert _brief(rows) == [
+        ("prefill", "tokens_per_s", 4096.0, 512, None, 0), ("decode", "tokens_per_s", 256.0, None, 128, 512),
+    ]  # fmt: skip
+    assert rows["batch"].to_list() == [4, 4]
+
+
+def test_timings_of_llama_cpp_are_read_answer_by_answer(tmp_path: Path) -> None:
+    assert _brief(read_measurements(_file(tmp_path, "server.log", LLAMA))) == [
+        ("prefill", "tokens_per_s", 200.0, 26, None, 0), ("decode", "tokens_per_s", 74.5, None, 298, 26),
+        ("prefill", "tokens_per_s", 5.85, 17, None, 0), ("decode", "tokens_per_s", 3.24, None, 348, 17),
+    ]  # fmt: skip
+
+
+def test_what_serving_benchmarks_print_is_read_as_their_json_is(tmp_path: Path) -> None:
+    frame = read_measurements(_file(tmp_path, "run.md", SERVED))
+    assert frame.select("engine", "model_as_reported", "device_count", "note").unique(maintain_order=True).rows() == [
+        ("vLLM", "Qwen/Qwen3.5-2B", None, "Poisson 0.20 req/s"),
+        ("SGLang", "Qwen/Qwen2.5-VL-72B-Instruct", 8, None),
+    ]
+    assert frame.filter(metric="tpot_s")["value"].to_list() == pytest.approx([0.04442, 0.02])
+    first, second = frame.filter(metric="output_tokens_per_s").iter_rows(named=True)
+    assert first["batch"] == pytest.approx(50 * (0.14356 + 0.04442 * 209303 / 50) / 394.54, abs=0.01)  # Little's law
+    assert (second["batch"], second["input_tokens"], second["output_tokens"]) == (1, 2477.6, 422)
 
 
 def test_mlx_lm_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
