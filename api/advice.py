@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from api import answers
-from api.answers import FormatQuery, Length, Rows
+from api.answers import FormatQuery, Length, Rows, Seconds
 from api.performance import EngineQuery, door_of, of_catalogue
 from api.published import ListQuery, Text, select
 from profiling.accuracy.held_out import held_out_errors
@@ -98,8 +98,8 @@ class DesignQuery(FormatQuery):
         default=4096, ge=1, le=4_194_304, description="Tokens of the prompt, and of the context when decoding."
     )
     batch: int = Field(default=1, ge=1, le=65_536, description="Sequences in flight.")
-    ttft_s: float | None = Field(default=None, gt=0, le=3600, description="Longest acceptable time for the prompt.")
-    tpot_s: float | None = Field(default=None, gt=0, le=3600, description="Longest acceptable time per token.")
+    ttft_s: Seconds | None = Field(default=None, gt=0, le=3600, description="Longest acceptable time for the prompt.")
+    tpot_s: Seconds | None = Field(default=None, gt=0, le=3600, description="Longest acceptable time per token.")
     weight_format: str | None = Field(default=None, max_length=100, description="None: 16 bits.")
     vocabulary: int = Field(default=VOCABULARY, ge=256, le=16_777_216, description="Tokens of the vocabulary.")
     engine: str | None = Field(default=None, max_length=100, description="None: the usual one for the device.")

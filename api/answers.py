@@ -1,27 +1,53 @@
 """How answers and errors are written: rows as JSON or CSV, errors as one sentence."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_origin
 
 import polars as pl
 from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from api.meanings import meanings
-from profiling.answers.lengths import length
+from profiling.answers.lengths import length, seconds
+from profiling.errors import nearest
 from warehouse import spreadsheets
 from warehouse.columns import columns_of, meanings_in
 
 MOST_BYTES_WRITTEN = 32 << 20
 Length = Annotated[int, BeforeValidator(length)]
 """Tokens, as people write them: 4096, 32k, 1M."""
+Seconds = Annotated[float, BeforeValidator(seconds)]
+"""A time, as people write it: 2s, 50ms, 0.05."""
+_ALSO_CALLED = {
+    "ttft": "ttft_s", "tpot": "tpot_s", "context": "seq", "seq": "context", "kv_format": "kv_bits",
+    "device": "accelerator", "host_memory": "host_memory_gib",
+}  # fmt: skip
+"""Names that the command line has beside, or in place of, those here."""
 Form = Annotated[Literal["json", "csv"], Query(description="How the rows are written.")]
 
 
 class FormatQuery(BaseModel):
-    """A question that is answered with rows."""
+    """A question that is answered with rows; a parameter that it does not have is an error, not left aside."""
+
+    model_config = ConfigDict(extra="forbid")
 
     format: Literal["json", "csv"] = Field(default="json", description="How the rows are written.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_names_of_the_command_line(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        own, answers = cls.model_fields, dict(given)
+        for name in [name for name in given if name not in own]:
+            if (other := _ALSO_CALLED.get(name)) not in own or other in given:
+                near = nearest(name, own)
+                raise ValueError(f"there is no parameter {name!r}{f'; nearest: {near}' if near else ''}")
+            value = answers.pop(name)
+            many = get_origin(own[other].annotation) is list
+            answers[other] = [value] if many and not isinstance(value, list) else value
+        return answers
 
 
 class Rows(BaseModel):

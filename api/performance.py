@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api import answers
-from api.answers import FormatQuery, Length, Rows
+from api.answers import FormatQuery, Length, Rows, Seconds
 from profiling.answers.door import Door
 from profiling.answers.energy import INCLUDES
 from profiling.answers.extras import MTP
@@ -221,8 +221,10 @@ class PlanQuery(EngineQuery):
     input_tokens: Length = Field(default=2000, ge=1, le=4_194_304, description="Mean length of a prompt.")
     output_tokens: Length = Field(default=500, ge=1, le=262_144, description="Mean length of an answer.")
     spread: float = Field(default=0.5, ge=0, le=3, description="Coefficient of variation of both lengths.")
-    ttft_s: float | None = Field(default=None, gt=0, le=3600, description="90th percentile of the time to first token.")
-    tpot_s: float | None = Field(
+    ttft_s: Seconds | None = Field(
+        default=None, gt=0, le=3600, description="90th percentile of the time to first token: 2s."
+    )
+    tpot_s: Seconds | None = Field(
         default=None, gt=0, le=3600, description="90th percentile of the time per output token."
     )
     weight_format: str | None = Field(default=None, max_length=100)

@@ -1,6 +1,5 @@
 """`skyline plan`: how many of which device keep a promise of latency to a number of users."""
 
-import re
 from typing import Annotated
 
 import typer
@@ -28,10 +27,13 @@ def seconds(text: str) -> float:
     Raises:
         BadParameter: It is no time.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*", str(text))
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is not a duration; write 2s or 50ms")
-    return float(match[1]) / (1000 if match[2] == "ms" else 1)
+    from profiling.answers.lengths import seconds as asked  # noqa: PLC0415 - numpy loads only when needed
+    from profiling.errors import InvalidWorkload  # noqa: PLC0415
+
+    try:
+        return asked(text)
+    except InvalidWorkload as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def plan(  # noqa: PLR0913, PLR0917 - one parameter an option

@@ -27,7 +27,7 @@ from profiling.devices.accelerators import Accelerator
 from profiling.engines.families import reads
 from profiling.engines.formats import FORMATS, formats_of
 from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
-from profiling.memory.engines import borrowed, default_engine, runs_on, too_old
+from profiling.memory.engines import borrowed, cannot_run, default_engine, runs_on
 from profiling.memory.need import max_context, memory_need
 from profiling.models.architecture import Architecture
 from profiling.roofline.estimate import estimate
@@ -51,6 +51,10 @@ CACHE_TASKS: Mapping[str, str] = {
 """Kind of task that a narrow cache is asked about, by use."""
 _ORDER: tuple[Verdict, ...] = ("runs", "slow", "needs offload", "needs more memory")
 _MOST_NAMED = 4
+_NAMES_OF_FILES = (
+    "Commands name quantised files and checkpoints as they are usually called; on the hub their publishers' names "
+    "stand before these."
+)
 _MOST_SHOWN = {"runs": 12, "slow": 5, "needs offload": 5, "needs more memory": 5}
 
 
@@ -116,7 +120,7 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         raise InvalidWorkload(f"{need.machine} is split by layers, for which engine options are not supported")
     choices = tuple(formats) or formats_of(engine)
     notes = [f"Engine: {engine}, {'as asked' if need.engine else f'the usual one for {need.machine}'}."]
-    notes += [*borrowed(engine), *([old] if (old := too_old(engine, device)) else [])]
+    notes += [*borrowed(engine), *([old] if (old := cannot_run(engine, device)) else [])]
     notes += unset_options(engine, need.options)
     host_memory = HostMemory.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
     candidates: list[Candidate] = []
@@ -138,6 +142,9 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
         if counts["runs"] >= _MOST_SHOWN["runs"]:
             break
     candidates.sort(key=lambda candidate: (_ORDER.index(candidate.verdict), -candidate.ability_in_format))
+    commands = [(candidate.model_id, candidate.run) for candidate in candidates if candidate.run]
+    if any(model_id not in run and not run.startswith("#") for model_id, run in commands):
+        notes.append(_NAMES_OF_FILES)
     notes += out.notes
     notes += _not_known(evidence, need, candidates)
     return Advice(need=need, engine=engine, candidates=tuple(candidates), notes=tuple(notes))

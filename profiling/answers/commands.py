@@ -9,7 +9,7 @@ from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.families import not_read
 from profiling.engines.formats import not_stored
-from profiling.memory.engines import known_engine, runs_on
+from profiling.memory.engines import cannot_run, known_engine, runs_on
 from profiling.models.architecture import Architecture
 from profiling.roofline.workload import Parallelism
 
@@ -127,8 +127,8 @@ def commands(  # noqa: PLR0913 - one option of a server each
     """The command that runs the model so, and the one that measures what was predicted.
 
     Files and checkpoints go by their usual names (`NAME-Q4_K_M.gguf`, `NAME-AWQ`); whoever published them adds its own.
-    Where the engine is not known to read the model's family, or its files cannot hold the format, a remark says so in
-    place of either.
+    Where the engine is not known to read the model's family, its files cannot hold the format or it does not run on the
+    device, a remark says so in place of either.
 
     Args:
         model: The model.
@@ -146,7 +146,7 @@ def commands(  # noqa: PLR0913 - one option of a server each
         InvalidWorkload: No such engine, or it has no such cache.
         UnsupportedPrecision: No such format; the message names the nearest.
     """
-    if why := not_read(engine, model) or not_stored(engine, model, weight_format):
+    if why := not_read(engine, model) or not_stored(engine, model, weight_format) or cannot_run(engine, device):
         return f"# {why}", f"# {why}"
     run, check = _started(model, weight_format, engine, device, split or Parallelism(), context, users, flags, kv)
     flag_of_option = _of_options(engine)

@@ -330,7 +330,7 @@ class Door:
         model = self.model(question.model)
         # What was read from a file is found again by its path alone.
         model_name = model.name if model.name in catalogue() or model.name in self.own_models else question.model
-        engine = question.engine or engine_for(model, device)
+        engine = question.engine or engine_for(model, device, self.formatted(question).weight_format)
         stated, split = Parallelism(question.tensor, question.pipeline), split_over(model, devices, engine)
         if devices > 1 and stated.devices > 1:
             if stated.devices != devices:

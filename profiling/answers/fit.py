@@ -22,7 +22,7 @@ from profiling.answers.split import best_split, placed
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.devices.fleet import Fleet
 from profiling.devices.names import resolve_device
-from profiling.engines.formats import formats_of
+from profiling.engines.formats import formats_of, owner_of
 from profiling.errors import DoesNotFit, InvalidWorkload, UnsupportedPrecision
 from profiling.memory.engines import EngineProfile, borrowed, engine_profile
 from profiling.memory.need import (
@@ -125,7 +125,7 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
     query = replace(question, stage=stage)
     by_engine: dict[str, list[int]] = {}
     for place, device in enumerate(chosen):
-        by_engine.setdefault(question.engine or engine_for(model, device), []).append(place)
+        by_engine.setdefault(question.engine or engine_for(model, device, question.weight_format), []).append(place)
     answers = [
         requirement_rows(
             [model], [chosen[place] for place in places], {"": query.precision_of(model)}, [query.batch],
@@ -147,7 +147,9 @@ def fit(door: Door, question: Question, accelerators: Sequence[str]) -> tuple[pl
             rows = rows.with_columns(pl.Series("run", _runs(model, query, chosen, rows), dtype=pl.String))
     engines = " and ".join(by_engine)
     usual = "the usual one for such devices"
-    if any(engine_for(model, device) != usual_engine(model, device) for device in chosen):
+    if owner_of(question.weight_format or "") in by_engine:
+        usual = "whose own format that is"
+    elif any(engine_for(model, device) != usual_engine(model, device) for device in chosen):
         usual += f" that reads {model.checkpoint_type or model.model_type}"
     notes = [f"Engine: {engines}, {'as asked' if question.engine else usual}."]
     notes += [note for name in accelerators if (note := resolve_device(name, door.devices).note)]
@@ -266,7 +268,7 @@ def _engine_on(question: Question, model: Architecture, fleet: Fleet, *, is_plac
     """What runs the model on a machine: only llama.cpp's layers are dealt out to unlike cards and system memory."""
     by_layers = fleet.is_mixed or is_placed or model.kind != "decoder"
     if question.engine is None:
-        return LAYERED if by_layers else engine_for(model, fleet.devices[0])
+        return LAYERED if by_layers else engine_for(model, fleet.devices[0], question.weight_format)
     if by_layers and not engine_profile(question.engine).by_layers:
         raise InvalidWorkload(
             f"unlike cards and system memory are shared by layers, which llama.cpp does; {question.engine} needs alike "

@@ -1,4 +1,4 @@
-"""Lengths as people write them: `32k`, `128K`, `1M` tokens.
+"""Lengths and times as people write them: `32k`, `128K`, `1M` tokens; `2s`, `50ms`.
 
 k and M are powers of two, as models state their contexts: 32k is 32,768 tokens, 128k 131,072 and 1M 1,048,576.
 """
@@ -36,3 +36,15 @@ def length(text: str | int) -> int:
         InvalidWorkload: It is no length; the message says how one is written.
     """
     return int(text) if re.fullmatch(r"-?\d{1,18}", str(text).strip()) else tokens(text)
+
+
+def seconds(text: str | float) -> float:
+    """A time as somebody asks for it: `2s`, `50ms`, `0.05`.
+
+    Raises:
+        InvalidWorkload: It is no time; the message says how one is written.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s)?\s*", str(text))
+    if match is None:
+        raise InvalidWorkload(f"{text!r} is not a duration; write 2s or 50ms")
+    return float(match[1]) / (1000 if match[2] == "ms" else 1)

@@ -14,6 +14,7 @@ from functools import cache
 from profiling.devices.described import described, is_described
 from profiling.devices.device import GIGA, Accelerator, folded
 from profiling.devices.fleet import Fleet
+from profiling.devices.shares import Share, parts, share_in
 from profiling.devices.table import table
 from profiling.errors import UnknownAccelerator, nearest
 from profiling.reference_files import reference_rows
@@ -44,7 +45,7 @@ _GLUED_BEFORE = re.compile(r"\b(rtx|gtx|rx|epyc|xeon|ryzen|jetson|radeon)(?=\d)"
 _SUPER = re.compile(r"\b((?:1650|1660|2060|2070|2080|4070|4080|4070 ?ti)) ?s\b")
 """Cards whose short name with an s is that of their SUPER, unless several are named (`two 4080s`)."""
 _MEMORY = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?(?= ?gi?b)|\d{1,3}(?= ?g\b)) ?(?:gb|gib|g)\b(?!/)")
-_BARE_MEMORY = re.compile(r"(?<=\S) (\d{1,3})$")
+_BARE_MEMORY = re.compile(r"(?<=\S)[ -](\d{1,3})$")
 _CORES = re.compile(r"(?<![\w.])(\d+)[ -]?(?:gpu[ -])?(?:core|cores)\b")
 _COUNTED = re.compile(
     r"^(\d{1,3}) ?[x×*] ?(?=\S)|^(\d{1,2}) (?!g(?:i?b)?\b|cores?\b)(?=(?:\S* )*?[a-z]*\d{1,4}[a-z]?s?\b)", re.IGNORECASE
@@ -71,6 +72,9 @@ _SYSTEMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
 )
 """Systems that are said for the devices in them, and words that are written apart; as their makers name them."""
 _NUMBERS = {"single": 1, "one": 1, "dual": 2, "two": 2, "triple": 3, "three": 3, "quad": 4, "four": 4, "eight": 8}
+_HOST_MEMORY = re.compile(
+    r"(?:\b(?:with|and) +)?\b(\d+) ?gi?b(?: of)?(?: (?:lp)?ddr\d\w?)?(?: (?:system|unified))? (?:ram|memory)\b"
+)
 _HOST = frozenset({"ram", "ddr3", "ddr4", "ddr5", "system", "memory", "host", "of"})
 """Words for memory that is on no card."""
 _USUAL_SERVER = "EPYC-9654 (1 socket)"
@@ -132,7 +136,7 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
     parts = [part for part in re.split(r"\s*(?:\+(?=\s|\d|[a-z])|,|&|\band\b)\s*", _normalised(text)) if part]
     alone = text.strip() if len(parts) == 1 else None
     resolved = [_resolve_part(part, choices, alone or part) for part in parts] or [_unknown(text, text, choices)]
-    notes = "; ".join(part.note for part in resolved if part.note)
+    notes = "; ".join(note for note in (*_notes_on_names(text), *(part.note for part in resolved)) if note)
     candidates = tuple(dict.fromkeys(name for part in resolved for name in part.candidates))
     if any(not part.devices for part in resolved):
         return Resolved(text, (), candidates, notes)
@@ -176,6 +180,13 @@ def _other_names() -> tuple[tuple[re.Pattern[str], str], ...]:
     """Rows of reference/device_names.csv: nicknames, computers with one chip, instances of clouds, drivers' names."""
     rows = reference_rows("device_names.csv")
     return tuple((re.compile(rf"(?<!\w)(?:{row['pattern']})(?!\w)"), row["means"]) for row in rows)
+
+
+def _notes_on_names(text: str) -> list[str]:
+    """What is said of a device that goes by a name of its own, where that is not all there is to know."""
+    plain = _MARKS.sub(" ", text.casefold())
+    rows = [row for row in reference_rows("device_names.csv") if row["note"]]
+    return [row["note"] for row in rows if re.search(rf"(?<!\w)(?:{row['pattern']})(?!\w)", plain)]
 
 
 @cache
@@ -228,6 +239,26 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
         note = f"{label!r} is taken as {chosen[0]}; others: {', '.join(others[:5])}"
         return replace(made, candidates=others, note=note)
     return made
+
+
+def _resolve_one(part: str, choices: Mapping[str, Accelerator], label: str) -> Resolved:
+    """Devices of one name with a number before it, whole or a part of a card."""
+    count, rest = _counted(part)
+    share = share_in(rest)
+    return _resolve_share(share, count, choices, label) if share else _resolve_part(part, choices, label)
+
+
+def _resolve_share(share: Share, count: int, choices: Mapping[str, Accelerator], label: str) -> Resolved:
+    """A part of a card, MIG or vGPU; where the name fits several cards, the one that is usually meant."""
+    answer = _resolve_part(share.card, choices, share.card)
+    names = [name for name in choices if name in {one.name for one, _ in answer.devices} | {*answer.candidates}]
+    fitting = parts(share, [choices[name] for name in names])
+    if not fitting:
+        why = f"{', '.join(names[:4])} cannot be divided so" if share.card and names else "name the card before it"
+        return Resolved(label, (), tuple(names), f"{label!r} is a part of a card: {why}")
+    others = tuple(part.name for part in fitting[1:])
+    note = f"{label!r} is taken as {fitting[0].name}: {fitting[0].flags}"
+    return Resolved(label, ((fitting[0], count),), others, f"{note}; others: {', '.join(others)}" if others else note)
 
 
 def _has_memory(name: str, size_gb: float, choices: Mapping[str, Accelerator]) -> bool:
@@ -320,6 +351,7 @@ def _most_common(devices: list[Accelerator], count: int) -> tuple[Accelerator | 
     if count > 1:
         fabric = {"nvlink", "infinity fabric"}
         joined = [device for device in devices if device.link_kind in fabric and device.node_size >= min(count, 8)]
+        joined = [device for device in joined if device.in_grid] or joined
         if len(joined) == 1:
             return joined[0], "the form that is joined within a node"
     gridded = [device for device in devices if device.in_grid]
@@ -342,6 +374,13 @@ def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolv
     of_kind = {_KINDS[word] for word in words(rest) if word in _KINDS}
     offered = tuple(name for name, device in choices.items() if device.kind in of_kind)
     memory = _size(_MEMORY, rest)
+    if (host := _HOST_MEMORY.search(rest)) and (beside := " ".join(_HOST_MEMORY.sub(" ", rest).split())):
+        whole = _resolve_part(f"{beside} {host[1]}gb", choices, part)
+        kinds = {one.kind for one, _ in whole.devices} | {choices[name].kind for name in whole.candidates}
+        if kinds and "gpu" not in kinds:
+            return whole  # a processor or a chip that shares the machine's memory
+        note = f"the {host[1]} GB are memory of the machine: ask for {beside!r} with --host-memory-gib {host[1]}"
+        return Resolved(part, (), (), note)
     if memory and words(rest) <= _HOST:
         note = f"{part!r} is memory of the machine beside its cards: --host-memory-gib {memory:g}"
         return Resolved(part, (), (), note)

@@ -27,6 +27,17 @@ _HELD: Mapping[str, str] = {
 quantisation, trellises and GPTQ of ExLlama; 16 bits in any."""
 
 
+_OWN: Mapping[str, str] = {
+    "llama.cpp": r"gguf-.*|(?:ud-)?(?:i|t)?q\d.*", "mlx": r"mlx-.*", "exllama": r"exl\d-.*",
+}  # fmt: skip
+"""Names of formats that are an engine's own: whoever has such a file runs it with that."""
+
+
+def owner_of(weight_format: str) -> str | None:
+    """The engine whose own format that is; None: one that servers read."""
+    return next((engine for engine, names in _OWN.items() if re.fullmatch(names, weight_format.casefold())), None)
+
+
 def formats_of(engine: str) -> tuple[str | None, ...]:
     """What the engine stores weights in, widest first; None: as published.
 

@@ -86,7 +86,9 @@ class Basis:
         where = {
             "device": f"{self.own_rows:,} rows of {self.engine} on this device{since}",
             "class": f"{self.class_rows:,} rows of {self.engine} on other devices of its class "
-            f"({self.device_class}{since})",
+            f"({self.device_class}{since})"
+            if self.class_rows
+            else f"rows of {self.engine} on devices of other classes: none is known of its own ({self.device_class})",
             "all engines": f"rows of all engines; {self.engine} on a {self.device_class} device has too few",
         }[self.scope]
         return f"{where}; held-out error {self.held_out.mdape_pct:.0f} % ({self.held_out.rows:,} rows)"

@@ -282,12 +282,22 @@ _OLDEST: Mapping[str, float] = {"vllm-v1": 7.0, "vllm-v0": 7.0, "sglang": 7.5}
 later ask for 7.5), SGLang's model runner ("only supports sm75 and above")."""
 
 
+_OLDEST_OF_AMD: Mapping[str, str] = {
+    "vllm-v1": "gfx90a (MI200) and, of Radeons, gfx1100 (RX 7900)",
+    "vllm-v0": "gfx90a (MI200) and, of Radeons, gfx1100 (RX 7900)",
+    "sglang": "gfx942 (MI300)",
+}  # fmt: skip
+"""vLLM's documentation (installation on GPUs, ROCm) and SGLang's (AMD GPUs): what they ask for at least."""
+_OWNED = re.compile(r"titan|quadro|cmp|drive|radeon|rx-|vega")
+"""Cards with the memory of data centres that stand in people's machines."""
+
+
 @cache
-def compute_capability(name: str) -> float | None:
-    """Compute capability of an older NVIDIA card (reference/compute_capability.csv); None: 8.0 or more, or no card."""
+def _older_card(name: str) -> str | None:
+    """Compute capability or architecture of an older card (reference/compute_capability.csv); None: not among them."""
     rows = reference_rows("compute_capability.csv")
-    capability = next((row for row in rows if re.match(rf"(?:{row['pattern']})(?![a-z0-9])", name.casefold())), None)
-    return float(capability["capability"]) if capability else None
+    older = next((row for row in rows if re.match(rf"(?:{row['pattern']})(?![a-z0-9])", name.casefold())), None)
+    return older["capability"] if older else None
 
 
 def too_old(engine: str, device: Accelerator) -> str:
@@ -296,15 +306,34 @@ def too_old(engine: str, device: Accelerator) -> str:
     Raises:
         InvalidWorkload: No such engine.
     """
-    least, has = _OLDEST.get(runs_on(engine), 0.0), compute_capability(device.name)
-    if has is None or device.vendor.casefold() != "nvidia" or has >= least:
+    program, is_a = runs_on(engine), _older_card(device.name)
+    if is_a is None:
         return ""
-    return f"{engine} needs compute capability {least:.1f} or more; {device.name} has {has:.1f}."
+    if is_a.startswith("gfx"):
+        least = _OLDEST_OF_AMD.get(program)
+        return f"{engine} needs {least} or later; {device.name} is a {is_a}." if least else ""
+    if device.vendor.casefold() != "nvidia" or float(is_a) >= _OLDEST.get(program, 0.0):
+        return ""
+    return f"{engine} needs compute capability {_OLDEST[program]:.1f} or more; {device.name} has {float(is_a):.1f}."
+
+
+def cannot_run(engine: str, device: Accelerator) -> str:
+    """A sentence where an engine does not run on such a device, or on one so old; empty where it does or may.
+
+    Raises:
+        InvalidWorkload: No such engine.
+    """
+    is_a = f"{device.vendor} {device.kind}".casefold()
+    rows = reference_rows("engine_devices.csv") if device.vendor else ()
+    row = next((row for row in rows if re.fullmatch(row["engine"], known_engine(engine))), None)
+    if row and not re.fullmatch(row["devices"], is_a):
+        return f"{engine} runs on {row['runs_on']}, not on {device.name}."
+    return too_old(engine, device)
 
 
 def default_engine(device: Accelerator) -> str:
     """What people run on such a device: vLLM on data-centre cards, llama.cpp on what they own and on cards too old."""
-    centre = device.memory_kind in {"hbm", "gddr with inline ecc", "sram"}
+    centre = device.memory_kind in {"hbm", "gddr with inline ecc", "sram"} and not _OWNED.match(device.name.casefold())
     return "vllm-v1" if centre and not too_old("vllm-v1", device) else "llama.cpp"
 
 

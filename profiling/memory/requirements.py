@@ -14,7 +14,7 @@ import numpy.typing as npt
 from profiling.devices.accelerators import Accelerator
 from profiling.memory.engines import EngineProfile, engine_profile
 from profiling.memory.need import activation_peak_of, kv_cache_bytes, most_activations, possible_splits
-from profiling.memory.weights import weight_bytes
+from profiling.memory.weights import additional_weight_bytes, weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.roofline.operators import operators
 from profiling.roofline.workload import Parallelism, Precision, Values, Workload, stacked_precision
@@ -85,6 +85,7 @@ def requirements(
         hidden = bool(np.all(ceiling <= least) or np.all(whole.of(1) <= least))
         peak = np.zeros(()) if hidden else whole.of(split.tensor)
         weights = np.asarray(weight_bytes(model, workload.precision, split))
+        weights = weights + _more_weights(model, precisions, split, profile)
         cache = kv_cache_bytes(model, replace(workload, parallelism=split), profile)
         fits = (weights + cache.high + np.maximum(most, peak) + other[1] <= budget) & (tensor == 0)
         if fits.any():
@@ -108,11 +109,23 @@ def requirements(
         "kv_cache_low": cache.low,
         "kv_cache_high": cache.high,
         "overhead_low": np.maximum(least, peak) + other[0],
-        "overhead_high": np.maximum(most, peak) + other[1],
+        "overhead_high": np.maximum(most, peak) + other[1] + _more_weights(model, precisions, Parallelism(), profile),
         "budget": budget,
     }
     spread = {name: np.broadcast_to(np.asarray(part, dtype=np.float64), shape) for name, part in parts.items()}
     return Requirements(tensor=tensor, pipeline=pipeline, max_batch=largest, **spread)
+
+
+def _more_weights(
+    model: Architecture, precisions: Sequence[Precision], split: Parallelism, profile: EngineProfile
+) -> Array:
+    """What may come on top of the weights on a device, a row per precision: as `memory.need_of` counts it."""
+    more = [
+        additional_weight_bytes(model, each, split, fills_tiles=profile.fills_tiles)
+        + (each.spread[1] - 1) * np.asarray(weight_bytes(model, each, split))
+        for each in precisions
+    ]
+    return np.array(more, dtype=np.float64).reshape(-1, 1, 1)
 
 
 class _Peaks:

@@ -17,7 +17,7 @@ _SUFFIX = re.compile(r"\.(gguf|safetensors|bin)$")
 _GGUF_TYPE = re.compile(
     r"(?<![a-z0-9])(?:ud[-_])?(?:iq|tq|q)\d(?:_[a-z0-9]+)+|(?<![a-z0-9])(?:ud[-_])?(?:mxfp4_moe)(?![a-z0-9])"
 )
-_GGUF_FLOAT = re.compile(r"(?<![a-z0-9])(f32|fp32|f16|fp16|bf16|mxfp4|nvfp4)(?![a-z0-9])")
+_GGUF_FLOAT = re.compile(r"(?<![a-z0-9])(f32|fp32|f16|fp16|bf16|mxfp4|nvfp4)(?:a16)?(?![a-z0-9])")
 _SCALES_TOLERANCE = 0.01
 """Quantisers of these formats leave out single matrices (routers, small projections) as they see fit."""
 
@@ -237,11 +237,12 @@ def _longest_type(text: str) -> str | None:
 
 def _other_scheme(folded: str) -> str | None:
     bits = re.search(
-        r"(?<![a-z0-9.])(?:int|w)?([2-8])[-_]?bits?(?![a-z0-9])|(?<![a-z0-9])int([48])(?![a-z0-9])", folded
+        r"(?<![a-z0-9.])(?:int|w)?([2-8])[-_]?bits?(?:gs\d+)?(?![a-z0-9])|(?<![a-z0-9])int([48])(?![a-z0-9])", folded
     )
     width = int(bits[1] or bits[2]) if bits else 4
     group = re.search(
-        r"(?<![a-z0-9])(?:g|gs|group)[-_]?(32|64|128)(?:g)?(?![0-9])|(?<![a-z0-9])(32|64|128)g(?![a-z0-9])", folded
+        r"(?:(?<![a-z0-9])|(?<=bit)|(?<=bits))(?:g|gs|group)[-_]?(32|64|128)(?:g)?(?![0-9])|(?<![a-z0-9])(32|64|128)g(?![a-z0-9])",
+        folded,
     )
     size = f"-g{group[1] or group[2]}" if group else ""
     if match := re.search(r"(?<![a-z0-9])(exl[23])(?![a-z0-9])", folded):
@@ -250,7 +251,7 @@ def _other_scheme(folded: str) -> str | None:
     if re.search(r"(?<![a-z0-9])(bnb|bitsandbytes)(?![a-z0-9])", folded):
         return "nf4-double" if width == 4 else "int8"
     for scheme in ("awq", "gptq", "autoround", "hqq"):
-        if re.search(rf"(?<![a-z0-9]){scheme}(?![a-z0-9])", folded.replace("auto-round", "autoround")):
+        if re.search(rf"(?<![a-z0-9]){scheme}(?:model)?(?![a-z0-9])", folded.replace("auto-round", "autoround")):
             return f"{scheme}-{width}bit{size or f'-g{_SCHEMES[scheme][1]}'}"
     if fixed := re.search(r"(?<![a-z0-9])(fp8|w4a16|w8a8)(?![a-z0-9])", folded):
         return fixed[1]

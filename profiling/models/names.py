@@ -23,10 +23,10 @@ _HUB_TAG = re.compile(r"^([a-z0-9][\w.-]*/[\w.-]+):([\w.-]+)$", re.IGNORECASE)
 _SHOWN_FILE = re.compile(r"[?&]show_file_info=([\w./-]+\.gguf)", re.IGNORECASE)
 """Which file of a repository an address shows."""
 _FORMAT_WORDS = re.compile(
-    r"(?<![a-z0-9])(?:gguf|(?:awq|gptq|fp[48]|nvfp4)(?:-v\d|-\db-\d+g|-kv)?|autoround|auto|round|hqq|mlx|exl[23]|bnb|bitsandbytes|nf4"
-    r"|mxfp[468]|w\d+a\d+|dwq"
-    r"|(?:ud[-_ ])?(?:iq|tq|q)\d(?:_[a-z0-9]+)*|(?:b?f|fp)(?:16|32)|int[48]|[2-8][-_]?bits?|\d(?:[._]\d+)?[-_]?bpw"
-    r"|i1|imatrix|imat|dynamic|g(?:32|64|128))(?![a-z0-9])"
+    r"(?<![a-z0-9])(?:gguf|(?:awq|gptq(?:model)?|fp[48]|nvfp4(?:a16)?)(?:-v\d|-\db-\d+g|-kv)?|autoround|auto|round|hqq"
+    r"|calib|vortex-v\d|mlx|exl[23]|bnb|bitsandbytes|nf4|mxfp[468]|w\d+a\d+|dwq"
+    r"|(?:ud[-_ ])?(?:iq|tq|q)\d(?:_[a-z0-9]+)*|(?:b?f|fp)(?:16|32)|int[48]|[2-8][-_]?bits?(?:gs\d+)?"
+    r"|\d(?:[._]\d+)?[-_]?bpw(?:[-_]h\d)?|i1|imatrix|imat|dynamic|g(?:32|64|128))(?![a-z0-9])"
 )
 _SHARD = re.compile(r"[-_.]\d{5}-of-\d{5}")
 _SUFFIX = re.compile(r"\.(?:gguf|safetensors|bin)$")
@@ -371,7 +371,10 @@ def _by_parameters(query: frozenset[str], choices: Collection[str]) -> list[str]
         return []
     parameters = float(size[:-1]) * {"m": 1e6, "b": 1e9, "t": 1e12}[size[-1]]
     unsized = [name for name in choices if not any(_SIZE.fullmatch(word) for word in words(name))]
-    named = _matching(query - {size}, unsized)
+    # `r1 671b` leaves out no more than its maker, DeepSeek; r1-1776 is another's.
+    rest = query - {size}
+    makers = [name for name in unsized if rest <= words(name) <= rest | _owner(name)]
+    named = makers or _matching(rest, unsized)
     return [name for name in named if abs(_parameters(name) / parameters - 1) < _SIZE_TOLERANCE]
 
 

@@ -146,7 +146,9 @@ def _compressed(stated: Mapping[str, Any], _config: Mapping[str, Any]) -> Scheme
                 targeted.append((Names(targets), width))
     sparsity = stated.get("sparsity_config")
     sparsity = sparsity if isinstance(sparsity, Mapping) else {}
-    if sparse := _sparse_width(str(sparsity.get("format") or stated.get("format")), sparsity.get("global_sparsity")):
+    # "dense" there says that zeros have no list of their own: Marlin packs them with the numbers.
+    forms = (str(each) for each in (sparsity.get("format"), stated.get("format")) if each not in {None, "dense"})
+    if sparse := _sparse_width(next(forms, ""), sparsity.get("global_sparsity")):
         dense, _ = names_of(sparsity.get("ignore"))
         whole = [(dense, width) for width in dict.fromkeys(widths.values())][:1]
         widths = {group: sparse(width) for group, width in (widths or all_of(Width(16))).items()}

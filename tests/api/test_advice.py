@@ -57,6 +57,20 @@ def test_advice_is_that_of_the_command(client: TestClient, bundled_home: Path) -
     assert "The loss per format is estimated from knowledge tests; code may lose more." in coding["notes"]
 
 
+def test_the_names_of_the_command_line_are_understood_and_no_parameter_is_left_aside(client: TestClient) -> None:
+    load = {"model": "llama3.1:8b", "users": 8, "accelerator": "H100-SXM5-80GB"}
+    by_command = get(client, "plan", **load, ttft="2s", tpot="50ms")["rows"]
+    assert by_command == get(client, "plan", **load, ttft_s=2, tpot_s=0.05)["rows"]
+    asked = {"model": LLAMA, "accelerator": "4090"}
+    assert (
+        get(client, "fit", **asked, context="16k", kv_format="q8_0")["rows"]
+        == (get(client, "fit", **asked, seq=16_384, kv_bits="q8_0")["rows"])
+    )
+    # Left aside, it would be the answer to another question.
+    refused = client.get("/api/v1/fit", params={**asked, "batsh": 4})
+    assert (refused.status_code, "there is no parameter 'batsh'; nearest: batch" in refused.text) == (422, True)
+
+
 def test_a_narrow_cache_costs_and_the_command_keeps_it(client: TestClient) -> None:
     whole = get(client, "advise", machine="3090", context=8192, weight_format="q4_k_m")["rows"][0]
     narrow = get(client, "advise", machine="3090", context=8192, weight_format="q4_k_m", kv_format="q4_0")

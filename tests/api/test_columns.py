@@ -29,7 +29,7 @@ def client(bundled_home: Path) -> Iterator[TestClient]:
         f"fit?{QWEN}8xH100", f"fit?{QWEN}4090", f"fit?{QWEN}4090&host_memory_gib=64", "advise?machine=2x3090",
         "plan?model=openai/gpt-oss-20b&users=10&device=4090", f"roofline?{QWEN}4090",
         f"roofline?{QWEN}4090&operators=true", f"processors?{QWEN}cpu", "compare?model=Qwen3-32B&model=gemma-3-27b-it",
-        "describe?model=gpt-oss-20b", f"sweep?{QWEN}4090&axis=batch", f"improve?{QWEN}4090",
+        "describe?model=gpt-oss-20b", f"sweep?{QWEN}4090&over=batch", f"improve?{QWEN}4090",
         f"improve?{QWEN}4090&operators=true", "accuracy", "design?params=1B&device=4090&trials=20",
     ],
 )  # fmt: skip

@@ -216,7 +216,7 @@ GPU_REQUIREMENTS = Table(
         positive("kv_cache_low_gib", "KV cache where windows give back what left them.", "GiB", required=True),
         positive("kv_cache_high_gib", "KV cache where they do not.", "GiB", required=True),
         positive("overhead_low_gib", "Least that the engine adds on one device.", "GiB", required=True),
-        positive("overhead_high_gib", "Most that it adds.", "GiB", required=True),
+        positive("overhead_high_gib", "Most that it adds, with vision and audio towers.", "GiB", required=True),
         positive("rule_of_thumb_gib", "Parameters × bytes × 1.2.", "GiB", required=True),
         count("rule_of_thumb_devices", "Devices by that rule.", "devices", required=True),
         Column(

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from profiling.devices.device import GIB, GIGA, Accelerator
 from profiling.devices.names import Resolved, resolve_device
 
+_LEAST_REPORTED = 0.8
+"""Share of what is sold that a driver reports at least: with less it means a part of the card (a die of an MI250X)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
@@ -93,7 +96,7 @@ def _gpu(gpu: Gpu, machine: Machine) -> Found:
     size = machine.memory_bytes + own if shares and machine.memory_bytes else gpu.memory_bytes
     if size and not answer.devices and "/" in label:  # "Radeon RX 7900 XT/7900 XTX/7900 GRE": the size tells which
         answer = _of_one_chip(label, size) or answer
-    elif size and (not answer.devices or answer.candidates):
+    elif size and (not answer.devices or answer.candidates or (match and size < _LEAST_REPORTED * match.memory_bytes)):
         answer = next(iter(_sized(label, size)), answer)
     if not answer.devices:
         return Found(name=gpu.name, reported_by=gpu.reported_by, device=None, note=answer.note)

@@ -44,7 +44,7 @@ def test_every_bandwidth_is_that_of_its_bus_and_every_peak_that_of_its_units_and
             checked["units"] += 1
         slot = re.fullmatch(r"gen(\d) x(\d+)", facts.get("pcie", ""))
         if slot and device.link_kind == "pcie":
-            lane = {3: 1e9, 4: 2e9, 5: 4e9}[int(slot[1])]
+            lane = {1: 0.25e9, 3: 1e9, 4: 2e9, 5: 4e9}[int(slot[1])]  # cards made for mining are held to the first
             assert device.link_bytes_per_s == pytest.approx(int(slot[2]) * lane), device.name
             checked["slot"] += 1
     assert checked["bus"] > 280

@@ -70,6 +70,7 @@ def test_what_is_advised_is_what_asking_answers(door: Door) -> None:
     # A name that nobody has shapes for is left out; one of another address has its own name.
     assert {candidate.model_id for candidate in advice.candidates} == set(JUDGED[:-1])
     assert any("1 open model ranks" in note and "someone/no-such-model-8B (143)" in note for note in advice.notes)
+    assert any("as they are usually called; on the hub their publishers' names stand" in note for note in advice.notes)
 
 
 @pytest.mark.parametrize(("lead", "is_noise"), [(3.3, True), (3.5, False)])

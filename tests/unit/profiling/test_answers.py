@@ -60,11 +60,19 @@ def test_fit_takes_the_engine_of_each_device_and_the_format_of_the_name_and_says
     asked = Question(model="Qwen3-32B-Q4_K_M.gguf", accelerator="", context=8192)
     rows, notes = fit(door, asked, ["RTX-4090", "H100-SXM5-80GB", "RTX-3090"])
     assert rows["accelerator"].to_list() == ["RTX-4090", "H100-SXM5-80GB", "RTX-3090"]
-    assert rows["engine"].to_list() == ["llama.cpp", "vllm-v1", "llama.cpp"]
+    # A file of GGUF is llama.cpp's everywhere; a model without a format goes to each device's usual engine.
+    assert rows["engine"].to_list() == ["llama.cpp"] * 3
+    assert "Engine: llama.cpp, whose own format that is." in notes
+    as_published, usual = fit(door, replace(asked, model="Qwen/Qwen3-32B"), ["RTX-4090", "H100-SXM5-80GB", "RTX-3090"])
+    assert as_published["engine"].to_list() == ["llama.cpp", "vllm-v1", "llama.cpp"]
+    assert any("llama.cpp and vllm-v1" in note for note in usual)
+    on_server = replace(asked, accelerator="H100-SXM5-80GB")
+    assert [str(door.answer(each).question.engine) for each in (on_server, replace(on_server, engine="vllm"))] == [
+        "llama.cpp", "vllm",
+    ]  # fmt: skip
     # 18.4 GiB of weights and 2 of cache, as thousands of people run it on one card of 24 GB.
     assert rows["verdict_on_one"][0] == "fits"
     assert rows["weights_gib"][0] == pytest.approx(18.4, rel=0.01)
-    assert any("llama.cpp and vllm-v1" in note for note in notes)
     _, notes = fit(door, replace(asked, engine="vllm-v1"), ["RTX-4090"])
     assert any("vllm-v1, as asked" in note for note in notes)
     # No engine has the memory of another in silence.

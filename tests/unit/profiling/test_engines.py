@@ -11,11 +11,12 @@ from profiling.devices.accelerators import find
 from profiling.engines.effects import EFFECTS, Setting, setting_of
 from profiling.engines.families import reads
 from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, predicted_s
+from profiling.engines.formats import formats_of
 from profiling.engines.parts import PARTS, PLACES, host_parts
 from profiling.engines.table import ENGINES, device_class, engine_of, launch_s_of, product_rate
 from profiling.engines.time import shipped_times
 from profiling.errors import InvalidWorkload
-from profiling.memory.engines import borrowed, default_engine, known_engine, too_old
+from profiling.memory.engines import borrowed, cannot_run, default_engine, known_engine, too_old
 from profiling.models.load import load
 from profiling.models.sources import supported_model_types
 from profiling.reference_files import reference_rows
@@ -238,9 +239,10 @@ def test_cores_meet_at_the_end_of_a_kernel_and_servers_launch_those_of_prompts_f
     ("device", "usual"),
     [("H200-SXM-141GB", "vllm-v1"), ("T4", "vllm-v1"), ("RTX-4090", "llama.cpp"), ("P40", "llama.cpp"),
      ("P100-SXM2-16GB", "llama.cpp"), ("V100-PCIe-16GB", "vllm-v1"), ("tesla m40 24gb", "llama.cpp"),
-     ("tesla k80", "llama.cpp"), ("TPU-v5e", "vllm-v1")],
+     ("tesla k80", "llama.cpp"), ("TPU-v5e", "vllm-v1"), ("MI50-32GB", "llama.cpp"), ("Radeon-VII-16GB", "llama.cpp"),
+     ("MI210-64GB", "vllm-v1"), ("TITAN-V-12GB", "llama.cpp"), ("CMP-170HX-8GB", "llama.cpp")],
 )  # fmt: skip
-def test_data_centre_cards_older_than_vllm_run_llama_cpp(device: str, usual: str) -> None:
+def test_what_people_own_and_cards_older_than_vllm_run_llama_cpp(device: str, usual: str) -> None:
     assert default_engine(find(device)) == usual
 
 
@@ -249,7 +251,34 @@ def test_a_card_too_old_for_an_engine_is_named_with_what_it_lacks() -> None:
         "vllm needs compute capability 7.0 or more; P100-PCIe-16GB has 6.0."
     )
     old = [too_old("sglang", find(name)) != "" for name in ("V100-PCIe-16GB", "T4", "RTX-2000-Ada-16GB", "MI50-32GB")]
-    assert old == [True, False, False, False]
+    assert old == [True, False, False, True]
+    # docs.vllm.ai, installation on GPUs, ROCm.
+    assert too_old("vllm", find("RX 6800")) == (
+        "vllm needs gfx90a (MI200) and, of Radeons, gfx1100 (RX 7900) or later; RX-6800-16GB is a gfx103x."
+    )
+    assert not too_old("vllm", find("7900 xtx"))
+    assert not too_old("llama.cpp", find("RX 6800"))
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "why"),
+    [
+        ("openvino", "RTX-4090", "openvino runs on processors and Intel's graphics, not on RTX-4090."),
+        ("exllama", "RX-7900-XTX-24GB",
+         "exllama runs on NVIDIA's cards (its second version on AMD's too), not on RX-7900-XTX-24GB."),
+        ("tensorrt-llm", "MI300X-192GB", "tensorrt-llm runs on NVIDIA's cards, not on MI300X-192GB."),
+        ("ollama", "TPU-v5e", "ollama runs on graphics devices, processors and Ascend, not on TPU-v5e."),
+        ("mlx", "RTX-4090", ""), ("openvino", "EPYC-9654 (1 socket)", ""), ("vllm", "Apple-M3-Max-40core-64GB", ""),
+        ("llama.cpp", "other: 16 GB at 288 GB/s, 30 TFLOPS", ""),
+    ],
+)  # fmt: skip
+def test_no_command_starts_an_engine_on_a_device_that_it_does_not_run_on(engine: str, device: str, why: str) -> None:
+    is_on = find(device)
+    assert cannot_run(engine, is_on) == why
+    model = load("Qwen/Qwen2.5-7B")
+    stored = formats_of(engine)[-1] or "bf16"
+    started = commands(model, stored, engine, is_on, context=4096)
+    assert [line == f"# {why}" for line in started] == [bool(why)] * 2
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,8 @@ _FP8 = {"num_bits": 8, "type": "float", "strategy": "channel"}
           "config_groups": {"group_0": {"targets": ["Linear"], "weights": _FP8}}}, Width(5), Width(5), 16),
         ({"quant_method": "compressed-tensors", "ignore": ["lm_head"], "sparsity_config": {"format": "dense"},
           "config_groups": {"group_0": {"targets": ["Linear"], "weights": _FP8}}}, Width(8), Width(8), 16),
-        ({"quant_method": "compressed-tensors", "format": "marlin-24", "ignore": ["lm_head"], "config_groups": {
+        ({"quant_method": "compressed-tensors", "format": "marlin-24", "ignore": ["lm_head"],
+          "sparsity_config": {"format": "dense", "sparsity_structure": "2:4"}, "config_groups": {
             "group_0": {"targets": ["Linear"], "weights": {"num_bits": 4, "group_size": 128, "type": "int"}}}},
          Width((4.125 + 2) / 2, "fp16", 64), Width((4.125 + 2) / 2, "fp16", 64), 16),
     ],

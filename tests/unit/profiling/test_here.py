@@ -133,7 +133,9 @@ def test_of_several_cards_on_one_chip_with_as_much_memory_the_others_are_said() 
 @pytest.mark.parametrize(
     ("name", "mib", "device"),
     [("NVIDIA B300 SXM6 AC", 275_040, "B300-SXM-288GB"), ("AMD Instinct MI325 OAM", 262_144, "MI325X-256GB"),
-     ("NVIDIA GeForce RTX 2070 with Max-Q Design", 8192, "RTX-2070-Laptop-8GB")],
+     ("NVIDIA GeForce RTX 2070 with Max-Q Design", 8192, "RTX-2070-Laptop-8GB"),
+     # rocm-smi counts each die of the card, with half of its memory (docs.olcf.ornl.gov, Frontier user guide).
+     ("AMD Instinct MI250X", 65_520, "MI250X-64GB (1 of 2 dies)"), ("NVIDIA L20X", 143_771, "H200-SXM-141GB")],
 )  # fmt: skip
 def test_names_that_drivers_print_mean_the_device(name: str, mib: int, device: str) -> None:
     found = known_devices(Machine(system="Linux", gpus=(Gpu(name=name, memory_bytes=mib * 2**20, reported_by=""),)))

@@ -31,8 +31,11 @@ def test_a_later_release_has_the_format_of_its_maker_and_somebody_elses_copy_tha
 
 
 @pytest.mark.parametrize(
-    "name", ["Qwen/Qwen2.5-0.5B", "google/gemma-3-27b-it", "mistralai/Mixtral-8x7B-v0.1", "deepseek-ai/DeepSeek-V3"]
-)
+    "name",
+    ["Qwen/Qwen2.5-0.5B", "google/gemma-3-27b-it", "mistralai/Mixtral-8x7B-v0.1", "deepseek-ai/DeepSeek-V3",
+     # With a vision tower beside its decoder.
+     "Qwen/Qwen3.5-9B"],
+)  # fmt: skip
 def test_devices_batch_and_memory_equal_those_of_each_configuration(name: str) -> None:
     model = load(name)
     answer = requirements(model, ACCELERATORS, PRECISIONS, BATCHES, CONTEXTS)
