@@ -135,7 +135,7 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
         return Resolved(text, ((choices[whole[0]], 1),))
     parts = [part for part in re.split(r"\s*(?:\+(?=\s|\d|[a-z])|,|&|\band\b)\s*", _normalised(text)) if part]
     alone = text.strip() if len(parts) == 1 else None
-    resolved = [_resolve_part(part, choices, alone or part) for part in parts] or [_unknown(text, text, choices)]
+    resolved = [_resolve_name(part, choices, alone or part) for part in parts] or [_unknown(text, text, choices)]
     notes = "; ".join(note for note in (*_notes_on_names(text), *(part.note for part in resolved)) if note)
     candidates = tuple(dict.fromkeys(name for part in resolved for name in part.candidates))
     if any(not part.devices for part in resolved):
@@ -241,7 +241,7 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
     return made
 
 
-def _resolve_one(part: str, choices: Mapping[str, Accelerator], label: str) -> Resolved:
+def _resolve_name(part: str, choices: Mapping[str, Accelerator], label: str) -> Resolved:
     """Devices of one name with a number before it, whole or a part of a card."""
     count, rest = _counted(part)
     share = share_in(rest)
@@ -251,7 +251,7 @@ def _resolve_one(part: str, choices: Mapping[str, Accelerator], label: str) -> R
 def _resolve_share(share: Share, count: int, choices: Mapping[str, Accelerator], label: str) -> Resolved:
     """A part of a card, MIG or vGPU; where the name fits several cards, the one that is usually meant."""
     answer = _resolve_part(share.card, choices, share.card)
-    names = [name for name in choices if name in {one.name for one, _ in answer.devices} | {*answer.candidates}]
+    names = [name for name in choices if name in {device.name for device, _ in answer.devices} | {*answer.candidates}]
     fitting = parts(share, [choices[name] for name in names])
     if not fitting:
         why = f"{', '.join(names[:4])} cannot be divided so" if share.card and names else "name the card before it"
@@ -376,7 +376,7 @@ def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolv
     memory = _size(_MEMORY, rest)
     if (host := _HOST_MEMORY.search(rest)) and (beside := " ".join(_HOST_MEMORY.sub(" ", rest).split())):
         whole = _resolve_part(f"{beside} {host[1]}gb", choices, part)
-        kinds = {one.kind for one, _ in whole.devices} | {choices[name].kind for name in whole.candidates}
+        kinds = {device.kind for device, _ in whole.devices} | {choices[name].kind for name in whole.candidates}
         if kinds and "gpu" not in kinds:
             return whole  # a processor or a chip that shares the machine's memory
         note = f"the {host[1]} GB are memory of the machine: ask for {beside!r} with --host-memory-gib {host[1]}"
