@@ -90,12 +90,14 @@ def measure_stand_in(seconds: float = 1.5) -> float:
 
 
 def grid_of(rows: int) -> Grid:
-    """About so many configurations over models, all accelerators, stages, kernels and three precisions."""
-    per_context = len(MODELS) * len(table()) * 2 * 2 * 3 * 10
+    """About so many configurations over models, the grid's accelerators, stages, kernels and three precisions."""
+    # Those of the warehouse's grid: with every device ever added, few lengths of each would be left.
+    devices = [device for device in table().values() if device.in_grid and device.peaks]
+    per_context = len(MODELS) * len(devices) * 2 * 2 * 3 * 10
     contexts = max(1, round(rows / per_context))
     return Grid(
         models=[load(name) for name in MODELS],
-        accelerators=[device for device in table().values() if device.peaks],
+        accelerators=devices,
         batches=[2**power for power in range(10)],
         contexts=[128 * (index + 1) for index in range(contexts)],
         precisions=[Precision(), Precision(weight_bits=4.15625, embedding_bits=16),
