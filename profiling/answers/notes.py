@@ -68,15 +68,15 @@ def sharing_note(engine: str, devices: int) -> str | None:
     """
     if devices == 1 or not engine_profile(engine).by_layers:
         return None
-    told, held = "", ""
+    option, comparison = "", ""
     if runs_on(engine) == "llama.cpp":
-        told = " (llama.cpp: `--split-mode tensor`, experimental, not for every family and without a quantised cache)"
+        option = " (llama.cpp: `--split-mode tensor`, experimental, not for every family and without a quantised cache)"
         # gpt-oss-120b: 179.8 tokens/s at no depth and 147.9 at 65,536; prompts of 512 and 8,192 tokens.
-        held = (
+        comparison = (
             " Of gpt-oss-120b on four RTX 4090 (llama.cpp pull request 19378) it foresees decoding within 5 %, "
             "and prompts 1.4 times too fast."
         )
     return (
-        f"{engine} deals out whole layers unless told to share each{told}; the measurements behind this time have "
-        f"layers dealt out.{held}"
+        f"{engine} deals out whole layers unless told to share each{option}; the measurements behind this time have "
+        f"layers dealt out.{comparison}"
     )
