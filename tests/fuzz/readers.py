@@ -269,11 +269,18 @@ def _measured(payload: bytes, name: str, folder: Path) -> str:
 
 
 def _whole_passes() -> seeds.Seeds:
-    from tests.unit.sources import test_measurements as sample  # noqa: PLC0415
+    from tests.unit.sources import test_llama_bench, test_measurements  # noqa: PLC0415
 
-    served = {"vllm.json": sample.VLLM, "sglang.jsonl": sample.SGLANG_AT_A_RATE}
-    documents = served | {"llama-bench.json": [sample.LLAMA_BENCH]}
-    printed = {"llama-bench.md": sample.MARKDOWN, "ollama.txt": sample.OLLAMA, "mlperf.txt": sample.MLPERF}
+    documents = {
+        "vllm.json": test_measurements.VLLM,
+        "sglang.jsonl": test_measurements.SGLANG_AT_A_RATE,
+        "llama-bench.json": [test_llama_bench.LLAMA_BENCH],
+    }
+    printed = {
+        "llama-bench.md": test_llama_bench.MARKDOWN,
+        "ollama.txt": test_measurements.OLLAMA,
+        "mlperf.txt": test_measurements.MLPERF,
+    }
     return {name: json.dumps(each).encode() for name, each in documents.items()} | {
         name: text.encode() for name, text in printed.items()
     }
