@@ -130,6 +130,14 @@ def test_an_interval_lies_above_the_bound_and_around_the_likely_time(engine: str
         assert "held-out error" in str(answer.basis)
 
 
+def test_an_answer_says_how_many_devices_or_models_its_interval_rests_on() -> None:
+    times = shipped_times()
+    other = str(times.basis(ENGINES["openvino"], find("Arc-A770-16GB"), ["prefill"]))
+    assert "(34 rows of one device: so few devices that the interval is wider)" in other
+    own = str(times.basis(ENGINES["llama.cpp-cuda"], find("RTX-4090"), ["decode"]))
+    assert own.endswith(" models)")
+
+
 TWO_NODES = (
     # DeepSeek-R1 in fp8 on sixteen H100 in two nodes, SGLang, tensor parallel 16: in flight, mean context, ms a token.
     # 2025-07: tenstorrent/tt-inference-server issue 356; 2026-02: ai-dynamo/aiconfigurator @095f58a (Apache-2.0).
