@@ -240,7 +240,7 @@ class Door:
         if fleet.is_mixed:
             raise UnknownAccelerator(
                 f"{fleet.name} are different devices, which can only share a model by layers: ask what fits on them "
-                f"(`skyline fit MODEL --accelerator {name!r}`, `/fit`) or what to run (`skyline advise {name!r}`)"
+                f"(`skyline fit MODEL {name!r}`, `/fit`) or what to run (`skyline advise {name!r}`)"
             )
         return fleet.devices[0], len(fleet.devices)
 
