@@ -284,12 +284,17 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def named_devices(door: "Door", words: Sequence[str] | None, options: Sequence[str] | None) -> list[str]:
-    """Devices named after the model and by option; words without quotes that name one together are taken together."""
+    """Devices named after the model and by option; words without quotes are one name unless each names a device."""
     from profiling.devices.names import resolve_device  # noqa: PLC0415 - polars loads only when needed
 
-    together = " ".join(words or ())
-    is_one = together and resolve_device(together, door.devices).devices
-    return [*([together] if is_one else words or ()), *(options or ())]
+    def is_device(text: str) -> bool:
+        return bool(resolve_device(text, door.devices).devices)
+
+    words = list(words or ())
+    together = " ".join(words)
+    if len(words) > 1 and (is_device(together) or not all(map(is_device, words))):
+        words = [together]
+    return [*words, *(options or ())]
 
 
 def door_of(accelerators: Path | None, *, online: bool) -> "Door":

@@ -98,6 +98,7 @@ def test_a_table_for_people_says_what_holds_and_what_the_prediction_rests_on(sky
         (("roofline", "Lama-3-8B", H200), "nearest: meta-llama/Meta-Llama-3-8B"),
         (("roofline", LLAMA, "H20O"), "nearest: H20-96GB"),
         (("roofline", LLAMA, "A100"), "could be A100-SXM4-40GB, A100-SXM4-80GB, A100-PCIe-80GB"),
+        (("fit", LLAMA, "mac", "studio", "m3", "ultra", "256gb"), "could be Apple-M3-Ultra-60core-256GB"),
         (("roofline", LLAMA), "name one device after the model, such as 4090"),
         (("roofline", LLAMA, H200, "--stage", "prefil"), "nearest: prefill"),
         (("roofline", LLAMA, H200, "--attention", "flush"), "nearest: flash"),
