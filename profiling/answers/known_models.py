@@ -10,9 +10,8 @@ from profiling.models.architecture import Architecture
 from profiling.models.sources import catalogue
 
 
-@cache
 def architecture(name: str) -> Architecture:
-    """The architecture of a model of the catalogue, made once a process.
+    """The architecture of a model of the catalogue.
 
     Raises:
         UnsupportedModelType: The operators of its family are not known.
