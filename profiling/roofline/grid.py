@@ -44,7 +44,7 @@ from profiling.roofline.workload import (
 )
 
 Array = npt.NDArray[np.float64]
-_ROWS_TOGETHER = 20_000
+_ROWS_TOGETHER = 100_000
 VERDICTS = ("fits", "borderline", "does not fit", "unsupported precision")
 BOUNDS = ("memory", "compute", "communication")
 
@@ -198,7 +198,7 @@ def _axes(grid: Grid) -> _Axes:
 def evaluate(grid: Grid, threads: int = 2) -> Iterator[pl.DataFrame]:
     """Totals of every configuration in `SCHEMA`, ordered by model, stage, kernel and split.
 
-    Frames come one by one, each of about 20,000 rows, so that a grid of any size needs the memory of a few.
+    Frames come one by one, each of about 100,000 rows, so that a grid of any size needs the memory of a few.
 
     Raises:
         InvalidWorkload: A value on an axis cannot be.
