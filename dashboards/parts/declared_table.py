@@ -205,6 +205,6 @@ def _width(fact: Fact) -> int:
     return max(fact.width, round(_LETTER_PX * longest + _SORT_MARK_PX))
 
 
-def interval(low: float | None, high: float | None) -> str:
-    """An interval in brackets, empty where it is not known."""
-    return "" if low is None or high is None else f" ({decimal(low)} to {decimal(high)})"
+def interval(low: float | None, high: float | None, level: str, digits: int = 1) -> str:
+    """An interval in brackets with its level (`90 %: `), empty where it is not known."""
+    return "" if low is None or high is None else f" ({level}{decimal(low, digits)} to {decimal(high, digits)})"

@@ -394,10 +394,11 @@ def _dots(ability: pl.DataFrame) -> Rows:
                                  row["effort"])))
         for row in rows
     ]  # fmt: skip
+    intervals = [interval(row["ability_low"], row["ability_high"], "90 %: ") for row in rows]
     marks = ability.select(
         row=pl.int_range(pl.len()), x="ability", low="ability_low", high="ability_high",
         name=pl.Series(names, dtype=pl.String),
-        first=pl.Series([f"{row['ability']:.0f}{interval(row['ability_low'], row['ability_high'])}" for row in rows]),
+        first=pl.Series([f"{row['ability']:.1f}{ends}" for row, ends in zip(rows, intervals, strict=True)]),
         second=pl.Series([f"{counted(row['results'], 'result')}, {row['evidence_class']}" for row in rows]),
         colour=pl.lit(theme.COLOURS[0]), mark=pl.lit("circle"), fill=pl.lit(0.85),
     )  # fmt: skip
