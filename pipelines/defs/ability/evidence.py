@@ -85,9 +85,13 @@ def model_facts(facts: pl.DataFrame) -> pl.DataFrame:
     apart = named.filter(pl.col("model_id").is_null(), pl.col("_slug") != pl.col("model_key"))
     both = pl.concat([named, apart.with_columns(pl.col("_slug").alias("model_key"))])
     first = both.sort(pl.col("source").ne("epoch_eci"), "source", "name_in_source", maintain_order=True)
-    return first.group_by("model_key", maintain_order=True).agg(
+    known = first.group_by("model_key", maintain_order=True).agg(
         pl.col("model_id").drop_nulls().first(), *(pl.col(name).drop_nulls().first() for name in stated)
     )
+    # The mode that a board puts beside a name is not part of it, where the hub id says which model it is.
+    bases = {name: parsed_name(name).base for name in known["display_name"].drop_nulls().unique()}
+    plain_name = pl.when(pl.col("model_id").is_null()).then("display_name")
+    return known.with_columns(plain_name.otherwise(pl.col("display_name").replace(bases)).alias("display_name"))
 
 
 def keyed(rows: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
