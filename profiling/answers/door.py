@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from profiling.answers.answer import Answer, occurrence_rows
+from profiling.answers.answer import OTHER_STAGE, Answer, occurrence_rows
 from profiling.answers.buying import Purchase, purchase_price, typical_tariff
 from profiling.answers.cost import grid_intensity, serving_cost
 from profiling.answers.engine_choice import engine_for
@@ -35,7 +35,7 @@ from profiling.memory.need import require_fit
 from profiling.models.architecture import Architecture
 from profiling.models.load import load
 from profiling.models.names import ModelName, resolve_model, states_format
-from profiling.models.sources import catalogue, from_config, is_path, under_name
+from profiling.models.sources import catalogue, from_config, is_path, same_shapes, under_name
 from profiling.models.stored import BF16
 from profiling.models.variants import with_vocabulary
 from profiling.roofline.estimate import Estimate, estimate
@@ -185,6 +185,8 @@ class Door:
             return architecture(name)
         if name in self.own_models:
             return self.own_models[name]
+        if name in same_shapes():
+            return architecture(name)
         match = resolve_model(name, [*catalogue(), *self.own_models], suggest=False)
         if match.catalogue_id is None:
             return None
@@ -240,7 +242,7 @@ class Door:
         if fleet.is_mixed:
             raise UnknownAccelerator(
                 f"{fleet.name} are different devices, which can only share a model by layers: ask what fits on them "
-                f"(`skyline fit MODEL --accelerator {name!r}`, `/fit`) or what to run (`skyline advise {name!r}`)"
+                f"(`skyline fit MODEL {name!r}`, `/fit`) or what to run (`skyline advise {name!r}`)"
             )
         return fleet.devices[0], len(fleet.devices)
 
@@ -377,10 +379,9 @@ class Door:
             return step
 
         main = ask(workload.stage)
-        prefill = decode = None
-        if model.kind != "encoder" and workload.stage != "encode":
-            prefill = main if workload.stage in {"prefill", "generate"} else ask("prefill")
-            decode = main if workload.stage in {"decode", "generate"} else ask("decode")
+        # What cannot be asked of the other stage is refused at once, though it is estimated when it is needed.
+        if model.kind != "encoder" and (other := OTHER_STAGE.get(workload.stage)):
+            replace(workload, stage=other, generated=0).check(model)
         usd = grams = None
         if main.tokens_per_s is not None and self.grids:
             price = self.usd_per_device_hour(device.name, spot=question.spot) if device.name in self.devices else None
@@ -388,7 +389,7 @@ class Door:
             cost = serving_cost(main, device, usd_per_device_hour=price, grams_co2e_per_kwh=intensity)
             usd, grams = cost.usd_per_million_tokens, cost.grams_co2e_per_million_tokens
         return Answer(
-            question=question, model=model, device=device, estimate=main, prefill=prefill, decode=decode,
+            question=question, model=model, device=device, estimate=main, ask=ask,
             usd_per_million_tokens=usd, grams_co2e_per_million_tokens=grams,
             calibrations=self.calibrations.get(device.name, ()), drafting=drafts, images=images, sounds=sounds,
             assumed=tuple(

@@ -14,7 +14,7 @@ from profiling.memory.need import MemoryNeed, memory_need
 from profiling.models.architecture import Architecture
 from profiling.roofline.operator_time import Calibration, OperatorTime, operator_times
 from profiling.roofline.tokens import shifted_lengths
-from profiling.roofline.whole import TIME_NAMES, EngineTime, PassTime, bound_of, cut_as_by
+from profiling.roofline.whole import TIME_NAMES, EngineTime, PassTime, bound_of, cut_as_by, interval
 from profiling.roofline.workload import Workload
 
 
@@ -100,7 +100,7 @@ def estimate(
         cut = cut_as_by(timed.engine, load)
         run = shown if cut is load else operator_times(model, accelerator, cut, fitted, timed.engine)
         bound = bound_of(shown, accelerator, load)
-        return shown, timed.interval(timed.likely_s(run, model, cut), bound, load)
+        return shown, interval(timed.likely_s(run, model, cut), bound, *timed.ends(load))
 
     batch = float(workload.batch)
     first: PassTime | None = None

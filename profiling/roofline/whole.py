@@ -67,14 +67,16 @@ def bound_of(times: Sequence[OperatorTime], accelerator: Accelerator, workload: 
     """The least time of a pass: prompts may pass through stages in parts, small loops may stay in cache."""
     bound = sum((time.operator.count * time.bound_s for time in times), start=0.0)
     moved = sum((time.operator.count * time.operator.bytes_moved for time in times), start=0.0)
-    return bound_together(bound, moved, accelerator, workload)
+    cache_bytes = accelerator.last_level_cache_bytes or 0.0
+    return bound_together(bound, moved, cache_bytes, accelerator.bandwidth_bytes_per_s, workload)
 
 
-def bound_together(bound_s: Values, moved_bytes: Values, accelerator: Accelerator, workload: Workload) -> Values:
+def bound_together(
+    bound_s: Values, moved_bytes: Values, cache_bytes: Values, bandwidth: Values, workload: Workload
+) -> Values:
     """The least time of a pass whose operators have these sums."""
     if workload.stage == "decode":
-        cache = accelerator.last_level_cache_bytes or 0.0
-        return less_what_is_cached(bound_s, moved_bytes, cache, accelerator.bandwidth_bytes_per_s)
+        return less_what_is_cached(bound_s, moved_bytes, cache_bytes, bandwidth)
     return np.divide(bound_s, workload.parallelism.pipeline)
 
 
@@ -154,11 +156,16 @@ class EngineTime:
         new = np.subtract(workload.context, workload.prefix)
         return seconds * pipelined(new, workload.chunk, workload.parallelism.pipeline, self.engine.parts_in_flight)
 
-    def interval(self, likely_s: Values, bound_s: Values, workload: Workload) -> PassTime:
-        """The pass with its interval; never below the bound."""
+    def ends(self, workload: Workload) -> tuple[float, float]:
+        """Ends of the interval of such passes, over the likely time."""
         held_out = self.basis(workload).held_out
         low, high = held_out.low, held_out.high
         if workload.parallelism.ways > self.accelerator.node_size:
             low, high = min(low, ACROSS_NODES[0]), max(high, ACROSS_NODES[1])
-        likely = np.maximum(likely_s, np.divide(bound_s, BEST_SHARE))
-        return PassTime(bound_s, likely, np.maximum(likely * low, bound_s), likely * high)
+        return low, high
+
+
+def interval(likely_s: Values, bound_s: Values, low: Values, high: Values) -> PassTime:
+    """The pass with its interval, never below the bound; `low` and `high` from `EngineTime.ends`."""
+    likely = np.maximum(likely_s, np.divide(bound_s, BEST_SHARE))
+    return PassTime(bound_s, likely, np.maximum(likely * low, bound_s), likely * high)
