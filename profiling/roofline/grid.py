@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import reduce
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from itertools import product as combinations
 
@@ -20,8 +19,8 @@ import polars as pl
 
 from profiling.calibration.grid import CALIBRATED_CLASSES, CalibratedPart, Cut, calibrated_part
 from profiling.devices.accelerators import GIB, Accelerator
-from profiling.engines.parts import PLACES, host_parts
-from profiling.engines.table import Engine, engine_of, launch_s_of, opening_rate
+from profiling.engines.parts import Launches
+from profiling.engines.table import Engine, engine_of, opening_rate
 from profiling.engines.time import EngineTimes, shipped_times
 from profiling.errors import IllegalParallelism, InvalidWorkload
 from profiling.memory.engines import EngineProfile, engine_profile
@@ -31,8 +30,8 @@ from profiling.roofline.links import link_of
 from profiling.roofline.operator_time import OperatorModel
 from profiling.roofline.operators import Operator, operators
 from profiling.roofline.roof import EXCHANGE, Roof, roofs_of, stacked_roof
-from profiling.roofline.sums import CACHED_ROWS, Rates, Sums, merged
-from profiling.roofline.whole import TIME_NAMES, EngineTime, bound_together, cut_as_by
+from profiling.roofline.sums import BOUNDS, CACHED_ROWS, Rates, Sums, merged
+from profiling.roofline.whole import TIME_NAMES, EngineTime, cut_as_by
 from profiling.roofline.workload import (
     AttentionKernel,
     Parallelism,
@@ -45,7 +44,6 @@ from profiling.roofline.workload import (
 Array = npt.NDArray[np.float64]
 _ROWS_TOGETHER = 20_000
 VERDICTS = ("fits", "borderline", "does not fit", "unsupported precision")
-BOUNDS = ("memory", "compute", "communication")
 
 SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(), "accelerator": pl.String(), "stage": pl.String(), "attention": pl.String(),
@@ -109,9 +107,7 @@ class _Axes:
     labels: pl.DataFrame
     engines: Sequence[EngineTime]
     """Of each accelerator."""
-    launch_s: Array
-    composed_launch_s: Array
-    eager_launch_s: Array
+    launches: Launches
     opening_rate: Array
 
     def factors(self, model: Architecture, workload: Workload) -> Array:
@@ -163,14 +159,15 @@ def _axes(grid: Grid) -> _Axes:
     context = np.array(grid.contexts, dtype=np.float64)
     shape = (len(devices), len(grid.precisions), len(grid.batches), len(grid.contexts))
     on_chip = of_accelerators([device.last_level_cache_bytes or np.inf for device in devices])
-    launch_s = of_accelerators([launch_s_of(engine.engine, engine.accelerator) for engine in engines])
-    composed = launch_s * of_accelerators([float(engine.engine.composes_steps) for engine in engines])
-    eager = of_accelerators([engine.engine.eager_launch_s for engine in engines])
+    each = [Launches.of(engine.engine, engine.accelerator) for engine in engines]
+    launches = Launches(*(
+        of_accelerators([float(getattr(one, field.name)) for one in each]) for field in fields(Launches)
+    ))  # fmt: skip
     opening = of_accelerators([opening_rate(engine.engine, engine.accelerator) for engine in engines])
     shared = np.array([device.unified_memory for device in devices])[:, None, None, None]
     return _Axes(
         grid, precision, batch, context, roofs, parts, capacity, shared, on_chip, shape, _labels(grid), engines,
-        launch_s, composed, eager, opening,
+        launches, opening,
     )  # fmt: skip
 
 
@@ -280,10 +277,7 @@ class _Block:
         if not both:
             sums.add(loads, rates, bound=True, likely=False)
         sums.add([load for load in parts if load.operator_class not in calibrated], rates, bound=both, likely=True)
-        passes = reduce(np.maximum, [load.launches for load in parts])
-        host = host_parts(model, workload, passes, axes.launch_s, axes.composed_launch_s, axes.eager_launch_s)
-        for name, seconds in host.items():
-            sums.likely[...] += seconds * factors[..., PLACES[name]]
+        sums.add_host(parts, model, workload, axes.launches, factors)
         rest = sums.likely.copy()
         sums.add([load for load in parts if load.operator_class in calibrated], rates, bound=both, likely=True)
         return cls(model, workload, steps, flops, moved, sums, rest, cut, np.zeros(axes.shape, dtype=bool), factors)
@@ -297,10 +291,7 @@ class _Block:
         """Times of whole passes."""
         work = self.workload
         rows = [
-            engine.interval(
-                engine.in_parts(likely_s, cut_as_by(engine.engine, work)),
-                bound_together(bound_s, moved, engine.accelerator, work), work,
-            )
+            engine.finished(likely_s, bound_s, moved, work)
             for engine, likely_s, bound_s, moved in zip(
                 axes.engines, self.sums.likely, self.sums.bound, self.moved, strict=True
             )
@@ -320,14 +311,12 @@ class _Block:
         verdict[np.isnan(time["bound_s"])] = 3
         made = axes.batch if workload.stage == "decode" else axes.batch * axes.context
         rate = np.where(verdict < 2, made / time["likely_s"], np.nan)
-        waiting = sums.bound - sums.computing - sums.communicating
-        largest = np.where(sums.computing > waiting, 1, 0).astype(np.uint8)
-        largest[sums.communicating > np.maximum(sums.computing, waiting)] = 2
         if not axes.grid.intervals:
             time |= {"low_s": _UNKNOWN, "high_s": _UNKNOWN}
         return {
-            "flops": self.flops, "bytes_moved": self.moved, **time, "calibrated": self.calibrated, "bound_by": largest,
-            "memory_low_gib": low / GIB, "memory_high_gib": high / GIB, "verdict": verdict, "tokens_per_s": rate,
+            "flops": self.flops, "bytes_moved": self.moved, **time, "calibrated": self.calibrated,
+            "bound_by": sums.side(), "memory_low_gib": low / GIB, "memory_high_gib": high / GIB, "verdict": verdict,
+            "tokens_per_s": rate,
         }  # fmt: skip
 
 
