@@ -96,7 +96,7 @@ class FactTable:
     """Rows of facts under titles."""
 
     def __init__(self, facts: Mapping[str, Fact], key: str = "", pressed: Callable[[str], None] | None = None) -> None:
-        """Make an empty table.
+        """Make a table that appears with its first rows.
 
         Args:
             facts: Column and what it is, in order.
@@ -113,7 +113,8 @@ class FactTable:
         options = table_options(
             PAGE, *({"field": fact.title, "responsive": 0, **narrower.get(fact.title, {})} for fact in stays)
         )
-        self.widget = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)
+        self._tabulator = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)
+        self.widget = pn.Column(sizing_mode="stretch_width", margin=0)
 
     def show(self, rows: pl.DataFrame, chosen: Mapping[str, Fact] | None = None) -> None:
         """Show the declared columns that hold anything.
@@ -152,7 +153,10 @@ class FactTable:
             # To make columns anew costs more than everything else here.
             self._columns = columns
             shown |= _columns(columns)
-        self.widget.param.update(**shown)
+        self._tabulator.param.update(**shown)
+        if not self.widget.objects:
+            # Columns that reach a browser while it still makes an empty table of none are lost there, with an error.
+            self.widget.append(self._tabulator)
 
     def rows(self) -> pl.DataFrame:
         """The rows and columns shown, under the names that files have."""

@@ -78,16 +78,16 @@ def test_groups_of_a_stage_hold_all_its_rows(sample: Accuracy, by: str) -> None:
 
 
 def test_rows_that_cannot_be_are_rejected_with_the_reason(shared_data: Path) -> None:
-    found = _compared([shared_data / "measured_public" / "rejected.csv"])
-    assert found.comparison.impossible.filter(pl.col("reason").str.contains("exceed the")).height > 0
+    held = _compared([shared_data / "measured_public" / "rejected.csv"])
+    assert held.comparison.impossible.filter(pl.col("reason").str.contains("exceed the")).height > 0
 
 
 def test_a_rate_beyond_the_bandwidth_is_rejected(shared_data: Path) -> None:
     door = shipped_door()
     rows = read_all([shared_data / "measured_public" / "exllamav2.csv"])
-    found = accuracy(rows.with_columns(pl.col("value") * 10), door, door.devices).comparison
-    assert found.impossible["reason"].str.contains("faster than the bandwidth").all()
-    assert found.impossible.height == rows.height
+    held = accuracy(rows.with_columns(pl.col("value") * 10), door, door.devices).comparison
+    assert held.impossible["reason"].str.contains("faster than the bandwidth").all()
+    assert held.impossible.height == rows.height
 
 
 def test_the_simulation_behind_plans_is_close_to_measured_times_per_token(shared_data: Path, tmp_path: Path) -> None:
@@ -189,12 +189,12 @@ def test_a_model_of_time_that_got_worse_breaks_the_gates(
 
 
 def test_what_may_be_why_is_declared_by_rows_models_and_devices_or_unknown(sample: Accuracy, shared_data: Path) -> None:
-    found = _compared([shared_data / "measured_public" / "geerling.csv"]).comparison.predictions
+    measured = _compared([shared_data / "measured_public" / "geerling.csv"]).comparison.predictions
     outside = pl.col("measured").is_between("low", "high").not_()
-    for predictions in (found, sample.comparison.predictions):
+    for predictions in (measured, sample.comparison.predictions):
         assert predictions.filter(outside)["known_causes"].null_count() == 0
         assert predictions.filter(~outside)["known_causes"].drop_nulls().is_empty()
-    assert found["known_causes"].str.contains("the host is a Raspberry Pi").any()
+    assert measured["known_causes"].str.contains("the host is a Raspberry Pi").any()
     slowest = furthest_off(sample, 10)
     assert slowest.height == 10
     assert slowest.select("stage", "model", "device", "engine", "format", "devices", "unit").is_duplicated().sum() == 0
@@ -223,7 +223,7 @@ def test_the_documentation_prints_the_errors_that_ship() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # sixty fits and the passes of 9,000 rows: two minutes of one processor
 def test_every_gate_holds_on_all_published_rows(shared_data: Path) -> None:
-    found = _compared([shared_data / "measured_public", shared_data / "serving" / "silicon_rows.csv"])
+    held = _compared([shared_data / "measured_public", shared_data / "serving" / "silicon_rows.csv"])
     door = shipped_door()
-    refitted = fitted(found.measurements, door, door.devices, "")
-    assert broken(found, refitted, shipped_times()) == []
+    refitted = fitted(held.measurements, door, door.devices, "")
+    assert broken(held, refitted, shipped_times()) == []
