@@ -69,24 +69,50 @@ def rwkv7(config: Config) -> Architecture:
     return decoder(config, specs, ends)
 
 
-def rwkv4(config: Config) -> Architecture:
-    """RWKV-4 (arXiv 2305.13048, section 3): per channel a sum of values by decaying weights.
+def rwkv(config: Config) -> Architecture:
+    """RWKV-4 (arXiv 2305.13048, section 3), and RWKV-5 and 6 (Eagle and Finch, arXiv 2404.05892, section 4).
 
-    Beside it are kept the sum of the weights and the largest exponent so far, for stability. The feed-forward block
-    has a gate over what it gives.
+    RWKV-4 keeps for each channel a sum of values by decaying weights, the sum of these, and the largest exponent so
+    far, for stability; the later ones a matrix per head, behind a norm and a gate. RWKV-6 mixes and decays by narrow
+    matrices of the token itself. The feed-forward block has a gate over what it gives.
     """
+    version = {"rwkv5": 5, "rwkv6": 6}.get(config.model_type, 4)
     hidden = config.integer("hidden_size")
     inner = config.integer("attention_hidden_size", default=hidden)
+    dim = inner if version == 4 else config.integer("head_size", default=64)
+    heads = inner // dim
+
+    def product(name: str, width_in: int, width_out: int, source: str = "time_shift") -> Step:
+        return Linear(name=name, inputs=(source,), width_in=width_in, width_out=width_out, split="column",
+                      units=heads if version > 4 else 0)  # fmt: skip
+
+    def narrow(name: str, rank: int, mixtures: int, width_out: int) -> tuple[Step, ...]:
+        """Each of the mixtures has a narrow matrix of its own behind a shared one."""
+        shared = Linear(name=f"{name}_down", inputs=("time_shift",), width_in=hidden, width_out=mixtures * rank)
+        return (shared, product(name, rank, mixtures * width_out, f"{name}_down"))
+
+    names = ("receptance", "key", "value") if version == 4 else ("receptance", "key", "value", "gate")
+    large = hidden == 4096  # wider ranks, by the code beside its checkpoints
+    by_token: tuple[Step, ...] = ()
+    if version == 6:
+        mixing, decaying = (64, 128) if large else (32, 64)
+        by_token = (*narrow("mixture", mixing, 5, hidden), *narrow("decay", decaying, 1, inner))
+    mixtures = {4: 3, 5: 4, 6: 6}[version]
+    # The convolution's numbers are one of the mixtures; decay and bonus are of each channel.
+    numbers = (mixtures - 1) * hidden + 2 * inner
+    update = (
+        StateUpdate(name="state_update", inputs=names[:3], heads=1, key_width=3, value_width=inner, state_bits=32,
+                    extra_parameters=numbers)
+        if version == 4 else
+        StateUpdate(name="state_update", inputs=names[:3], heads=heads, key_width=dim, value_width=dim, keys=heads,
+                    state_bits=32, extra_parameters=numbers)
+    )  # fmt: skip
+    norm = Normalisation(name="state_norm", inputs=("state_update",), width=inner, gains=2 * inner, split="column")
     time_mix: tuple[Step, ...] = (
         Convolution(name="time_shift", inputs=("attention_norm",), channels=hidden, kernel=1, state_inputs=1),
-        *(
-            Linear(name=name, inputs=("time_shift",), width_in=hidden, width_out=inner, split="column")
-            for name in ("receptance", "key", "value")
-        ),
-        # Two more mixtures, and decay and bonus of each channel.
-        StateUpdate(name="state_update", inputs=("receptance", "key", "value"), heads=1, key_width=3, value_width=inner,
-                    state_bits=32, extra_parameters=2 * hidden + 2 * inner),
-        Pointwise(name="state_gated", inputs=("state_update", "receptance"), width=inner, operands=2, split="column"),
+        *(product(name, hidden, inner) for name in names), *by_token, update,
+        *((norm,) if version > 4 else ()),
+        Pointwise(name="state_gated", inputs=("state_update", names[-1]), width=inner, operands=2, split="column"),
         Linear(name="output", inputs=("state_gated",), width_in=inner, width_out=hidden, split="row"),
     )  # fmt: skip
     channel_mix: tuple[Step, ...] = (
@@ -94,9 +120,10 @@ def rwkv4(config: Config) -> Architecture:
         Linear(name="channel_gate", inputs=("channel_shift",), width_in=hidden, width_out=hidden),
         plain_numbers("channel_mixture", hidden),
     )
+    usual = 4 * hidden if version == 4 else int(3.5 * hidden) // 32 * 32
     spec = LayerSpec(
-        hidden_size=hidden, heads=1, kv_heads=1, head_dim=inner, gated=False, norm="layer", rotary=False,
-        intermediate_size=config.integer("intermediate_size", default=4 * hidden), layer_steps=channel_mix,
+        hidden_size=hidden, heads=heads, kv_heads=heads, head_dim=dim, gated=False, norm="layer", rotary=False,
+        intermediate_size=config.integer("intermediate_size", default=usual), layer_steps=channel_mix,
         own_attention=time_mix,
     )  # fmt: skip
     ends = Ends(norm="layer", embedding_norm=True, tied=config.flag("tie_word_embeddings", default=False))
@@ -340,7 +367,7 @@ def minicpm_sala(config: Config) -> Architecture:
 
 
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
-    "rwkv7": rwkv7, "rwkv": rwkv4, "xlstm": xlstm, "zamba": zamba,
+    "rwkv7": rwkv7, "rwkv": rwkv, "rwkv5": rwkv, "rwkv6": rwkv, "xlstm": xlstm, "zamba": zamba,
     "zamba2": zamba, "recurrent_gemma": recurrent_gemma, "plamo2": plamo2,
     "minicpm_sala": minicpm_sala,
 }  # fmt: skip

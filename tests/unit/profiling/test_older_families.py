@@ -103,6 +103,21 @@ def test_states_and_caches_follow_the_layers() -> None:
     assert windows == [None, 64]
 
 
+@pytest.mark.parametrize(
+    ("kind", "hidden", "layers", "billions"),
+    [("rwkv5", 4096, 32, 7.5), ("rwkv6", 2048, 24, 1.6), ("rwkv6", 2560, 32, 3.1)],
+    ids=["Eagle 7B", "Finch 1.6B", "Finch 3B"],
+)
+def test_eagle_and_finch_have_the_parameters_of_their_paper(
+    kind: str, hidden: int, layers: int, billions: float
+) -> None:
+    """By the abstract of arXiv 2404.05892; a matrix of 64 x 64 per head, and two rows of a layer's inputs, are kept."""
+    model = _published(kind, hidden_size=hidden, num_hidden_layers=layers, vocab_size=65_536, head_size=64)
+    assert round(model.parameters_total / 1e9, 1) == billions
+    assert model.kv_bytes_per_token() == 0
+    assert model.state_bytes_per_sequence() == layers * (hidden * 64 * 4 + 2 * hidden * 2)
+
+
 def test_fields_by_a_familys_own_names_are_those_by_the_usual_ones() -> None:
     # As JetMoE's first config names them, and XGLM's beside what transformers calls them now.
     usual = _published("jetmoe", num_local_experts=4, num_experts_per_tok=1, moe_intermediate_size=1024)
