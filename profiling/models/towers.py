@@ -31,11 +31,11 @@ _PROJECTORS: Mapping[str, str] = {
     **dict.fromkeys(("muse_glimmer", "muse_spark"), "mp pp pt"),
     **dict.fromkeys(("qwen2_vl", "kimi_k25", "kimi_k3"), "mm mt"),
     **dict.fromkeys(("idefics3", "smolvlm"), "mt"), **dict.fromkeys(("minicpmv", "minicpmo"), "vt tt tt tt tt tt"),
-    **dict.fromkeys(("mistral3", "lighton_ocr"), "mv vt tt"), "llama4": "wp pp pt", "lfm2_vl": "mp pt",
-    "inkling2": "mp pt", "minimax_m3_vl": "vt tt nt tt",
-    "glm4v": "mt tt tw tw wt", "glm4v_moe": "mt tt tw tw wt",
+    **dict.fromkeys(("mistral3", "mistral_large4", "lighton_ocr"), "mv vt tt"), "llama4": "wp pp pt",
+    **dict.fromkeys(("lfm2_vl", "inkling2"), "mp pt"), "minimax_m3_vl": "vt tt nt tt",
+    **dict.fromkeys(("glm4v", "glm4v_moe", "glm46v", "glmga"), "mt tt tw tw wt"),
     **dict.fromkeys(("glm5_next", "glm_ocr"), "mo oo ow ow wo"),
-    "glm46v": "mt tt tw tw wt", "deepseek_v41": "mt tt", "paddleocr_vl": "mm mt", "cohere2_vision": "ma ht",
+    "deepseek_v41": "mt tt", "paddleocr_vl": "mm mt", "cohere2_vision": "ma ht",
 }  # fmt: skip
 """Matrices from the tower to the decoder by the model type of the whole, as transformers builds them: each from one
 width to another. v the tower's, m that of merged patches, t and n the decoder's, once and of merged tokens, o what the

@@ -159,9 +159,9 @@ def _axes(grid: Grid) -> _Axes:
     context = np.array(grid.contexts, dtype=np.float64)
     shape = (len(devices), len(grid.precisions), len(grid.batches), len(grid.contexts))
     on_chip = of_accelerators([device.last_level_cache_bytes or np.inf for device in devices])
-    each = [Launches.of(engine.engine, engine.accelerator) for engine in engines]
+    of_devices = [Launches.of(engine.engine, engine.accelerator) for engine in engines]
     launches = Launches(*(
-        of_accelerators([float(getattr(one, field.name)) for one in each]) for field in fields(Launches)
+        of_accelerators([float(getattr(launches, field.name)) for launches in of_devices]) for field in fields(Launches)
     ))  # fmt: skip
     opening = of_accelerators([opening_rate(engine.engine, engine.accelerator) for engine in engines])
     shared = np.array([device.unified_memory for device in devices])[:, None, None, None]

@@ -74,7 +74,7 @@ def kosmos(config: Config) -> Architecture:
     if later:
         ends = replace(ends, before_steps=(plain_numbers("segments", 2 * hidden),))
     inner = plain_numbers("inner_norms", norms)
-    return decoder(config, [replace(each, layer_steps=(inner,)) for each in specs], ends)
+    return decoder(config, [replace(layer, layer_steps=(inner,)) for layer in specs], ends)
 
 
 def chameleon(config: Config) -> Architecture:

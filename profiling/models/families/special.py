@@ -226,7 +226,7 @@ def diffllama(config: Config) -> Architecture:
                       head_dim=spec.head_dim, value_head_dim=spec.head_dim, owns_cache=False),
         plain_numbers("difference", 4 * spec.head_dim),
     )  # fmt: skip
-    return decoder(config, [replace(each, attention_steps=own) for each in specs], ends_of(config, form))
+    return decoder(config, [replace(layer, attention_steps=own) for layer in specs], ends_of(config, form))
 
 
 def modernbert_decoder(config: Config) -> Architecture:
@@ -321,7 +321,7 @@ def xlnet(config: Config) -> Architecture:
         plain_numbers("biases_and_segments", 5 * width),
     )  # fmt: skip
     mask = plain_numbers("mask", spec.hidden_size)
-    specs = [replace(each, attention_steps=own) for each in specs]
+    specs = [replace(layer, attention_steps=own) for layer in specs]
     model = decoder(stated, specs, replace(ends, before_steps=(mask,)))
     note = (
         "its own code keeps what enters layers and forms all keys and values anew; keys and values are counted as kept"

@@ -326,9 +326,9 @@ def blt(config: Config) -> Architecture:
         ways = part.integer("cross_attn_k", default=2)
         steps = (
             *(
-                Linear(name=f"patch_{each}", inputs=("input",), width_in=width, width_out=width, split="column",
+                Linear(name=f"patch_{side}", inputs=("input",), width_in=width, width_out=width, split="column",
                        units=part.integer("num_attention_heads"))
-                for each in ("query", "key", "value")
+                for side in ("query", "key", "value")
             ),
             Normalisation(name="patch_norms", inputs=("patch_query", "patch_key"), width=2 * width, gains=2 * width),
             Linear(name="patch_output", inputs=("patch_query",), width_in=width, width_out=width, split="row"),

@@ -101,9 +101,9 @@ def test_a_row_of_the_catalogue_names_its_tower_and_fits_with_it(name: str, towe
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["cohere2_vision", "deepseek_vl", "ernie4_5_vl_moe", "gemma3", "glm46v", "idefics3", "kimi_k25", "lfm2_vl",
-             "lighton_ocr", "paddleocr_vl", "paligemma", "qwen2_5_omni_thinker", "qwen3_omni_moe_thinker", "qwen3_vl",
-             "smolvlm", "video_llama_3"],
+    "kind", ["cohere2_vision", "deepseek_vl", "ernie4_5_vl_moe", "gemma3", "glm46v", "glmga", "idefics3", "kimi_k25",
+             "lfm2_vl", "lighton_ocr", "mistral_large4", "paddleocr_vl", "paligemma", "qwen2_5_omni_thinker",
+             "qwen3_omni_moe_thinker", "qwen3_vl", "smolvlm", "video_llama_3"],
 )  # fmt: skip
 def test_a_model_with_its_towers_has_the_parameters_that_transformers_builds(kind: str) -> None:
     """By the defaults of its class: pooling heads, alignments, experts for images, towers for sound."""
