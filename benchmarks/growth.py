@@ -37,7 +37,7 @@ from pipelines.defs.performance.tables import BATCHES, CONTEXTS, ENGINE, PRECISI
 from pipelines.defs.statistics.tables import write_statistics
 from pipelines.runs.refresh import refresh
 from pipelines.sources.collect import MEASURED, collect
-from profiling.devices.accelerators import table
+from profiling.devices.accelerators import grid_devices
 from profiling.measure.bundle import ENVIRONMENT, PLAN, canonical_id, contents_of, load, seal, write_json
 from profiling.measure.bundle import LAYERS as LAYERS_FILE
 from profiling.measure.bundle import POINTS as POINTS_FILE
@@ -268,7 +268,7 @@ def evaluate_grid(work: Path, _: Path) -> Steps:
     """Every shape on every accelerator, block by block into a file."""
     batches, contexts = json.loads((work / "grid.json").read_text())
     decoders = [shape.architecture for shape in distinct_shapes() if shape.architecture.kind != "encoder"]
-    grid = Grid(models=decoders, accelerators=list(table().values()), batches=batches, contexts=contexts,
+    grid = Grid(models=decoders, accelerators=grid_devices(), batches=batches, contexts=contexts,
                 precisions=tuple(PRECISIONS.values()), intervals=True, engine=ENGINE)  # fmt: skip
     began, rows = time.process_time(), 0
     for number, block in enumerate(evaluate(grid)):

@@ -59,7 +59,7 @@ def domains(rows: pl.DataFrame) -> dict[str, str]:
 
 def estimate(row: dict[str, Any]) -> str:
     """An ability with its interval."""
-    return f"{row['ability']:.1f} ({row['ability_low']:.1f} to {row['ability_high']:.1f})"
+    return f"{row['ability']:.1f} (90 %: {row['ability_low']:.1f} to {row['ability_high']:.1f})"
 
 
 def rests_on(row: dict[str, Any]) -> str:

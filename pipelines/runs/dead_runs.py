@@ -48,9 +48,9 @@ def sweep_leftovers(settings: Settings) -> int:
 
     The caller holds the writer's lock, so nobody is writing them.
     """
-    swept = 0
+    leftovers = [*settings.home.glob(f"{TEMPORARY_PREFIX}*")]
     for folder in (settings.raw, settings.lake.folder, settings.published):
-        for leftover in [*folder.rglob(f"{TEMPORARY_PREFIX}*")]:
-            remove(leftover)
-            swept += 1
-    return swept
+        leftovers += folder.rglob(f"{TEMPORARY_PREFIX}*")
+    for leftover in leftovers:
+        remove(leftover)
+    return len(leftovers)

@@ -1,6 +1,5 @@
 """Refreshing a Skyline home in this process: collect, and only if that changed anything, derive and publish."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.runs.fingerprint import fingerprint
+from pipelines.runs.lake_before import lake_from_nothing
 from pipelines.runs.progress import listening
 from pipelines.runs.writer_lock import Hold, only_writer
 from pipelines.sources.accounts import WHOLE_FILE
@@ -78,7 +78,7 @@ def refresh(sources: Sequence[str], settings: Settings, report: Callable[[str], 
 
 
 def rebuild(settings: Settings, report: Callable[[str], None] = lambda _: None) -> Release:
-    """Derive and publish everything anew from the raw snapshots alone; what was derived before is thrown away.
+    """Derive and publish everything anew from the raw snapshots alone; then what was derived before is thrown away.
 
     Args:
         settings: The home.
@@ -101,8 +101,8 @@ def rebuild(settings: Settings, report: Callable[[str], None] = lambda _: None) 
                 " restore them from a backup, or run `skyline refresh`, which sets them aside and fetches "
                 "what it can again."
             )
-        shutil.rmtree(settings.lake.folder, ignore_errors=True)
-        _derive(settings, report)
+        with lake_from_nothing(settings):
+            _derive(settings, report)
         return current(settings.published)
 
 

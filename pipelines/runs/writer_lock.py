@@ -8,6 +8,7 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
+from pipelines.runs.lake_before import restore_lake
 from profiling import systems
 from warehouse.files import set_aside, vacated, writing_to
 from warehouse.format import misplaced, note, require_known
@@ -67,6 +68,7 @@ def _locked(settings: Settings, patience_s: float) -> Iterator[Hold]:
         for path in misplaced(settings.home):
             set_aside(path)
         note(settings.home)
+        restore_lake(settings)
         # Removed at the end of every writer that comes to one; the system cannot do so for one that is killed.
         mark = settings.home / UNFINISHED
         hold = Hold(interrupted=mark.exists())

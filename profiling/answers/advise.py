@@ -286,7 +286,7 @@ def _timed(
     except ProfilingError:
         return None
     answer = Answer(
-        question=question, model=model, device=device, estimate=decode, prefill=prefill, decode=decode,
+        question=question, model=model, device=device, estimate=decode, ask=lambda _: prefill,
         usd_per_million_tokens=None, grams_co2e_per_million_tokens=None,
         calibrations=door.calibrations.get(device.name, ()),
     )  # fmt: skip

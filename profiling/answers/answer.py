@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 from typing import Any
 
@@ -27,16 +28,19 @@ from profiling.roofline.operator_time import OperatorTime
 from profiling.roofline.operators import BYTE_CLASSES, Operator
 from profiling.roofline.roof import roof_of
 from profiling.roofline.whole import PassTime
+from profiling.roofline.workload import Stage
 
 _TRAFFIC = {
     "weight_bytes": "weights_loaded_bytes", "kv_read_bytes": "kv_loaded_bytes", "kv_write_bytes": "kv_stored_bytes",
     "activation_read_bytes": "activations_loaded_bytes", "activation_write_bytes": "activations_stored_bytes",
 }  # fmt: skip
 """Classes of bytes of an operator, and the columns of an answer that add them up."""
+OTHER_STAGE: Mapping[Stage, Stage] = {"prefill": "decode", "decode": "prefill"}
+"""What an answer about one of them can be asked for as well."""
 FORMAT_NAMES = {"fp16": "bf16/fp16"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """What is known of one configuration.
 
@@ -45,8 +49,7 @@ class Answer:
         model: The architecture it is about.
         device: One of the devices.
         estimate: Bound, prediction and memory of the stage that was asked for.
-        prefill: Where the time to first token comes from; None for encoders.
-        decode: Where the time per output token comes from; None for encoders.
+        ask: Estimates another stage of it.
         usd_per_million_tokens: None where it does not fit, or no price is known.
         grams_co2e_per_million_tokens: None where it does not fit, or the power is not published.
         calibrations: What was fitted on this device.
@@ -56,8 +59,7 @@ class Answer:
     model: Architecture
     device: Accelerator
     estimate: Estimate
-    prefill: Estimate | None
-    decode: Estimate | None
+    ask: Callable[[Stage], Estimate] = field(repr=False, compare=False)
     usd_per_million_tokens: Spread | None
     grams_co2e_per_million_tokens: Spread | None
     calibrations: tuple[Calibration, ...] = ()
@@ -69,6 +71,22 @@ class Answer:
     """The audio tower's pass, likewise."""
     assumed: tuple[str, ...] = ()
     """What names were taken for: of a device that says less than one, of a model that states a format."""
+
+    @cached_property
+    def prefill(self) -> Estimate | None:
+        """Where the time to first token comes from; None for encoders. Estimated when it is asked for."""
+        return self._of("prefill")
+
+    @cached_property
+    def decode(self) -> Estimate | None:
+        """Where the time per output token comes from; None for encoders. Estimated when it is asked for."""
+        return self._of("decode")
+
+    def _of(self, stage: Stage) -> Estimate | None:
+        own = self.estimate.workload.stage
+        if self.model.kind == "encoder" or own == "encode":
+            return None
+        return self.ask(stage) if OTHER_STAGE.get(own) == stage else self.estimate
 
     @property
     def runs(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from profiling.answers.answer import Answer, occurrence_rows
+from profiling.answers.answer import OTHER_STAGE, Answer, occurrence_rows
 from profiling.answers.buying import Purchase, purchase_price, typical_tariff
 from profiling.answers.cost import grid_intensity, serving_cost
 from profiling.answers.engine_choice import engine_for
@@ -379,10 +379,9 @@ class Door:
             return step
 
         main = ask(workload.stage)
-        prefill = decode = None
-        if model.kind != "encoder" and workload.stage != "encode":
-            prefill = main if workload.stage in {"prefill", "generate"} else ask("prefill")
-            decode = main if workload.stage in {"decode", "generate"} else ask("decode")
+        # What cannot be asked of the other stage is refused at once, though it is estimated when it is needed.
+        if model.kind != "encoder" and (other := OTHER_STAGE.get(workload.stage)):
+            replace(workload, stage=other, generated=0).check(model)
         usd = grams = None
         if main.tokens_per_s is not None and self.grids:
             price = self.usd_per_device_hour(device.name, spot=question.spot) if device.name in self.devices else None
@@ -390,7 +389,7 @@ class Door:
             cost = serving_cost(main, device, usd_per_device_hour=price, grams_co2e_per_kwh=intensity)
             usd, grams = cost.usd_per_million_tokens, cost.grams_co2e_per_million_tokens
         return Answer(
-            question=question, model=model, device=device, estimate=main, prefill=prefill, decode=decode,
+            question=question, model=model, device=device, estimate=main, ask=ask,
             usd_per_million_tokens=usd, grams_co2e_per_million_tokens=grams,
             calibrations=self.calibrations.get(device.name, ()), drafting=drafts, images=images, sounds=sounds,
             assumed=tuple(

@@ -11,9 +11,8 @@ from profiling.models.load import load
 from profiling.models.sources import catalogue, same_shapes
 
 
-@cache
 def architecture(name: str) -> Architecture:
-    """The architecture of a model of the catalogue, or of one with the shapes of such a model, made once a process.
+    """The architecture of a model of the catalogue, or of one with the shapes of such a model.
 
     Raises:
         UnsupportedModelType: The operators of its family are not known.

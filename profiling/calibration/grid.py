@@ -115,6 +115,8 @@ def _stacked(members: Sequence[Operator], row: int, shape: tuple[int, ...]) -> O
     """Operators of one class as one, whose values are arrays of (operators, precisions, batches, contexts)."""
 
     def stack(values: Sequence[Values]) -> Array:
+        if all(isinstance(value, float) for value in values):
+            return np.broadcast_to(np.array(values, np.float64)[:, None, None, None], (len(values), *shape))
         result = np.empty((len(values), *shape))
         for index, value in enumerate(values):
             array = np.asarray(value)

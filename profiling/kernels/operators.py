@@ -57,9 +57,8 @@ class MeasuredExperts:
             bits.shape, np.shape(bound), *map(np.shape, sides), *(np.shape(operator.shape[name]) for name in _SHAPE)
         )
         results = [np.array(np.broadcast_to(side, form), dtype=np.float64) for side in sides]
-        is_measured = self.measured(operator)
-        for least, below, fitted in self.options:
-            where = np.broadcast_to((bits >= least) & (bits < below) & is_measured & _near(fitted, operator), form)
+        for option in self.options:
+            where, fitted = np.broadcast_to(_answers(option, operator), form), option[2]
             if not where.any():
                 continue
             shape = {name: np.broadcast_to(np.asarray(operator.shape[name], float), form)[where] for name in _SHAPE}
@@ -72,23 +71,23 @@ class MeasuredExperts:
 
     def measured(self, operator: Operator) -> npt.NDArray[np.bool_]:
         """Where kernels of about such weights were measured; all of those used are of experts with a gate."""
-        bits = np.asarray(operator.shape["weight_bits"])
-        is_measured = np.zeros(bits.shape, dtype=bool)
-        for least, below, fitted in self.options:
-            is_measured = is_measured | ((bits >= least) & (bits < below) & _near(fitted, operator))
-        return np.asarray(is_measured & (np.asarray(operator.shape["gated"]) == 1))
+        is_measured = np.zeros(np.shape(operator.shape["weight_bits"]), dtype=bool)
+        for option in self.options:
+            is_measured = is_measured | _answers(option, operator)
+        return np.asarray(is_measured)
 
     def _seconds(self, fitted: KernelSurface, shape: Mapping[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
         kind = KINDS["experts"]
         format_, weight_bits, _ = FORMATS[fitted.format]
         rows = pl.DataFrame({
             "num_tokens": shape["tokens"], "hidden_size": shape["k"], "inter_size": shape["n"], "topk": shape["chosen"],
-            "num_experts": shape["held"] * shape["parts"], "moe_ep_size": shape["parts"], "moe_tp_size": 1.0,
-            "weight_bits": weight_bits, "kernel_source": "", "distribution": ROUTING,
+            "num_experts": shape["held"] * shape["parts"], "moe_ep_size": shape["parts"],
         })  # fmt: skip
-        seconds = rows.select(
-            flops=kind.flops, bytes=kind.bytes, **{f"size_{name}": value for name, value in kind.sizes.items()}
-        ).to_numpy()
+        same = {"moe_tp_size": 1.0, "weight_bits": weight_bits, "kernel_source": "", "distribution": ROUTING}
+        columns = {"flops": kind.flops, "bytes": kind.bytes, **{f"size_{name}": of for name, of in kind.sizes.items()}}
+        # In one go: a grid asks hundreds of times, of few shapes each.
+        constants = {name: pl.lit(value) for name, value in same.items()}
+        seconds = rows.lazy().with_columns(**constants).select(**columns).collect().to_numpy()
         peak = self.device.peaks.get(format_) or self.device.peaks["fp16"]
         memory = seconds[:, 1] / self.device.bandwidth_bytes_per_s
         return fitted.surface.seconds(seconds[:, 0] / peak, memory, np.log2(seconds[:, 2:]))
@@ -145,6 +144,14 @@ _GEOMETRY = ("k", "n", "held", "chosen")
 """Sizes of an operator in the order of `KernelSurface.measured_shapes`."""
 _NEAR = 0.6
 """How far each of them may lie from a measured geometry, in powers of two: beyond it a surface is only a guess."""
+
+
+def _answers(option: tuple[float, float, KernelSurface], operator: Operator) -> npt.NDArray[np.bool_]:
+    """Where a surface holds: for experts with a gate, whose weights are as wide and about as large as measured ones."""
+    least, below, fitted = option
+    bits = np.asarray(operator.shape["weight_bits"])
+    gated = np.asarray(operator.shape["gated"]) == 1
+    return np.asarray((bits >= least) & (bits < below) & gated & _near(fitted, operator))
 
 
 def _near(fitted: KernelSurface, operator: Operator) -> npt.NDArray[np.bool_]:

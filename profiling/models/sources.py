@@ -267,11 +267,15 @@ class CatalogueEntry:
         return config
 
     def architecture(self) -> Architecture:
-        """The architecture of this row.
+        """The architecture of this row, read once.
 
         Raises:
             UnsupportedModelType: The row is of a family without operators here (its facts stand all the same).
         """
+        return self._architecture
+
+    @cached_property
+    def _architecture(self) -> Architecture:
         return from_config(self.config(), self.model_id)
 
 

@@ -16,7 +16,7 @@ from profiling.models.architecture import Architecture
 from profiling.roofline.operator_time import Calibration, OperatorTime, operator_times
 from profiling.roofline.sums import BOUNDS, Sums, moved_bytes
 from profiling.roofline.tokens import shifted_lengths
-from profiling.roofline.whole import TIME_NAMES, EngineTime, PassTime, cut_as_by
+from profiling.roofline.whole import TIME_NAMES, EngineTime, PassTime, cut_as_by, interval
 from profiling.roofline.workload import Workload
 
 
@@ -106,7 +106,8 @@ def estimate(
         for time in run:
             sums.add_likely(time, opened_per_s, factors)
         sums.add_host([time.operator for time in run], model, cut, launches, factors)
-        return shown, timed.finished(sums.likely, sums.bound, moved_bytes(shown), load)
+        bound_s = sums.bound_of_pass(moved_bytes(shown), accelerator, load)
+        return shown, interval(timed.in_parts(sums.likely, cut), bound_s, *timed.ends(load))
 
     batch = float(workload.batch)
     first: PassTime | None = None

@@ -7,9 +7,9 @@ FLOPs and bytes are formed on the axes they depend on; only the last comparison 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from itertools import product as combinations
 
@@ -19,6 +19,7 @@ import polars as pl
 
 from profiling.calibration.grid import CALIBRATED_CLASSES, CalibratedPart, Cut, calibrated_part
 from profiling.devices.accelerators import GIB, Accelerator
+from profiling.engines.effects import attention_of
 from profiling.engines.parts import Launches
 from profiling.engines.table import Engine, engine_of, opening_rate
 from profiling.engines.time import EngineTimes, shipped_times
@@ -28,10 +29,10 @@ from profiling.memory.need import activation_peak_of, need_of
 from profiling.models.architecture import Architecture
 from profiling.roofline.links import link_of
 from profiling.roofline.operator_time import OperatorModel
-from profiling.roofline.operators import Operator, operators
+from profiling.roofline.operators import Operator, OperatorClass, operators
 from profiling.roofline.roof import EXCHANGE, Roof, roofs_of, stacked_roof
 from profiling.roofline.sums import BOUNDS, CACHED_ROWS, Rates, Sums, merged
-from profiling.roofline.whole import TIME_NAMES, EngineTime, cut_as_by
+from profiling.roofline.whole import TIME_NAMES, EngineTime, bound_together, cut_as_by, interval
 from profiling.roofline.workload import (
     AttentionKernel,
     Parallelism,
@@ -42,7 +43,7 @@ from profiling.roofline.workload import (
 )
 
 Array = npt.NDArray[np.float64]
-_ROWS_TOGETHER = 20_000
+_ROWS_TOGETHER = 100_000
 VERDICTS = ("fits", "borderline", "does not fit", "unsupported precision")
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -103,19 +104,37 @@ class _Axes:
     capacity: Array
     shared_memory: npt.NDArray[np.bool_]
     on_chip_bytes: Array
+    """Of the last-level cache; of a device that states none, of any size."""
+    cache_bytes: Array
+    """The same; of a device that states none, nothing."""
+    bandwidth: Array
     shape: tuple[int, int, int, int]
     labels: pl.DataFrame
     engines: Sequence[EngineTime]
     """Of each accelerator."""
     launches: Launches
     opening_rate: Array
+    factors_of: dict[tuple[str, Stage], Array] = field(default_factory=dict)
+    """Of kernels of attention at a stage: models and workloads differ in nothing else that they rest on."""
+    ends_of: dict[tuple[Stage, Parallelism], Array] = field(default_factory=dict)
+    """Of a stage with a split."""
 
     def factors(self, model: Architecture, workload: Workload) -> Array:
         """What each part is multiplied by: (accelerators, precisions, 1, 1, parts)."""
-        return np.array([
-            [engine.factors(model, workload, precision) for precision in self.grid.precisions]
-            for engine in self.engines
-        ])[:, :, None, None, :]  # fmt: skip
+        key = (attention_of(model, workload.attention), workload.stage)
+        if key not in self.factors_of:
+            self.factors_of[key] = np.array([
+                [engine.factors(model, workload, precision) for precision in self.grid.precisions]
+                for engine in self.engines
+            ])[:, :, None, None, :]  # fmt: skip
+        return self.factors_of[key]
+
+    def ends(self, workload: Workload) -> Array:
+        """Low and high end of the interval of each accelerator's passes, over the likely time."""
+        key = (workload.stage, workload.parallelism)
+        if key not in self.ends_of:
+            self.ends_of[key] = np.array([engine.ends(workload) for engine in self.engines]).T[..., None, None, None]
+        return self.ends_of[key]
 
     def rates(self, workload: Workload, factors: Array) -> list[Rates]:
         """What operators of a workload are timed with, some accelerators at a time."""
@@ -159,22 +178,24 @@ def _axes(grid: Grid) -> _Axes:
     context = np.array(grid.contexts, dtype=np.float64)
     shape = (len(devices), len(grid.precisions), len(grid.batches), len(grid.contexts))
     on_chip = of_accelerators([device.last_level_cache_bytes or np.inf for device in devices])
+    cache = of_accelerators([device.last_level_cache_bytes or 0.0 for device in devices])
+    bandwidth = of_accelerators([device.bandwidth_bytes_per_s for device in devices])
     of_devices = [Launches.of(engine.engine, engine.accelerator) for engine in engines]
     launches = Launches(*(
-        of_accelerators([float(getattr(launches, field.name)) for launches in of_devices]) for field in fields(Launches)
+        of_accelerators([float(getattr(of_device, each.name)) for of_device in of_devices]) for each in fields(Launches)
     ))  # fmt: skip
     opening = of_accelerators([opening_rate(engine.engine, engine.accelerator) for engine in engines])
     shared = np.array([device.unified_memory for device in devices])[:, None, None, None]
     return _Axes(
-        grid, precision, batch, context, roofs, parts, capacity, shared, on_chip, shape, _labels(grid), engines,
-        launches, opening,
+        grid, precision, batch, context, roofs, parts, capacity, shared, on_chip, cache, bandwidth, shape,
+        _labels(grid), engines, launches, opening,
     )  # fmt: skip
 
 
 def evaluate(grid: Grid, threads: int = 2) -> Iterator[pl.DataFrame]:
     """Totals of every configuration in `SCHEMA`, ordered by model, stage, kernel and split.
 
-    Frames come one by one, each of about 20,000 rows, so that a grid of any size needs the memory of a few.
+    Frames come one by one, each of about 100,000 rows, so that a grid of any size needs the memory of a few.
 
     Raises:
         InvalidWorkload: A value on an axis cannot be.
@@ -209,9 +230,8 @@ def _questions(grid: Grid, axes: _Axes) -> Iterator[tuple[Architecture, Workload
         yield model, workload
 
 
-def _answers(fitted: Mapping[str, OperatorModel], engine: Engine, operators: Sequence[Operator]) -> bool:
-    """Whether operator models answer for any of the operators: on most devices only the engine's experts are known."""
-    kinds = {operator.operator_class for operator in operators}
+def _answers(fitted: Mapping[str, OperatorModel], engine: Engine, kinds: Set[OperatorClass]) -> bool:
+    """Whether operator models answer for any of the kinds: on most devices only the engine's experts are known."""
     own = f"@{engine.name}"
     return any(
         "@" not in name or ("expert_gemm" in kinds and name.endswith(own)) or ("exchange" in kinds and name == EXCHANGE)
@@ -221,10 +241,12 @@ def _answers(fitted: Mapping[str, OperatorModel], engine: Engine, operators: Seq
 
 def _totals(questions: Sequence[tuple[Architecture, Workload]], axes: _Axes, profile: EngineProfile) -> pl.DataFrame:
     blocks = [_Block.of(model, workload, axes) for model, workload in questions]
+    kinds = [{operator.operator_class for operator in block.cut} for block in blocks]
     for row, device in enumerate(axes.grid.accelerators):
         fitted = (axes.grid.calibrations or {}).get(device.name)
         engine = axes.engines[row].engine
-        predictable = [block for block in blocks if _answers(fitted or {}, engine, block.cut)]
+        answered = (_answers(fitted or {}, engine, of_block) for of_block in kinds)
+        predictable = [block for block, answers in zip(blocks, answered, strict=True) if answers]
         if predictable and engine.reference_kernels:
             cuts = [
                 Cut(
@@ -290,13 +312,13 @@ class _Block:
     def finish(self, axes: _Axes) -> dict[str, Array]:
         """Times of whole passes."""
         work = self.workload
-        rows = [
-            engine.finished(likely_s, bound_s, moved, work)
-            for engine, likely_s, bound_s, moved in zip(
-                axes.engines, self.sums.likely, self.sums.bound, self.moved, strict=True
-            )
-        ]  # fmt: skip
-        return {name: np.stack([np.asarray(getattr(row, name)) for row in rows]) for name in TIME_NAMES}
+        likely_s = np.stack([
+            np.asarray(engine.in_parts(seconds, cut_as_by(engine.engine, work)))
+            for engine, seconds in zip(axes.engines, self.sums.likely, strict=True)
+        ])  # fmt: skip
+        bound_s = bound_together(self.sums.bound, self.moved, axes.cache_bytes, axes.bandwidth, work)
+        time = interval(likely_s, bound_s, *axes.ends(work))
+        return {name: np.asarray(getattr(time, name)) for name in TIME_NAMES}
 
     def columns(self, axes: _Axes, profile: EngineProfile) -> dict[str, npt.NDArray[np.generic]]:
         """Computed columns, with the memory verdict that decides whether rows may carry a throughput."""

@@ -116,6 +116,11 @@ class Sums:
         for name, seconds in host_parts(model, workload, passes, launches).items():
             self.likely[...] += seconds * factors[..., PLACES[name]]
 
+    def bound_of_pass(self, moved: Values, accelerator: Accelerator, workload: Workload) -> Values:
+        """The least time of a pass that moves so many bytes: see `whole.bound_together`."""
+        cache_bytes = accelerator.last_level_cache_bytes or 0.0
+        return bound_together(self.bound, moved, cache_bytes, accelerator.bandwidth_bytes_per_s, workload)
+
     def side(self) -> npt.NDArray[np.uint8]:
         """What the largest part of the bound is of: 0 memory, 1 compute, 2 communication."""
         waiting = self.bound - self.computing - self.communicating
@@ -132,4 +137,4 @@ def moved_bytes(times: Iterable[OperatorTime]) -> Values:
 def least_time(times: Sequence[OperatorTime], accelerator: Accelerator, workload: Workload) -> Values:
     """The least time of a pass: prompts may pass through stages in parts, small loops may stay in cache."""
     shape = np.broadcast_shapes(np.shape(workload.batch), np.shape(workload.context))
-    return bound_together(Sums.least(times, shape).bound, moved_bytes(times), accelerator, workload)
+    return Sums.least(times, shape).bound_of_pass(moved_bytes(times), accelerator, workload)

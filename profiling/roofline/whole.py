@@ -62,11 +62,12 @@ def pass_time(times: Sequence[OperatorTime]) -> PassTime:
     )
 
 
-def bound_together(bound_s: Values, moved_bytes: Values, accelerator: Accelerator, workload: Workload) -> Values:
+def bound_together(
+    bound_s: Values, moved_bytes: Values, cache_bytes: Values, bandwidth: Values, workload: Workload
+) -> Values:
     """The least time of a pass whose operators have these sums."""
     if workload.stage == "decode":
-        cache = accelerator.last_level_cache_bytes or 0.0
-        return less_what_is_cached(bound_s, moved_bytes, cache, accelerator.bandwidth_bytes_per_s)
+        return less_what_is_cached(bound_s, moved_bytes, cache_bytes, bandwidth)
     return np.divide(bound_s, workload.parallelism.pipeline)
 
 
@@ -133,11 +134,6 @@ class EngineTime:
         }[workload.stage]
         return self.fitted.basis(self.engine, self.accelerator, names)
 
-    def finished(self, likely_s: Values, bound_s: Values, moved_bytes: Values, workload: Workload) -> PassTime:
-        """Whole passes whose operators have these sums: likely seconds are of the pass as the engine cuts it."""
-        likely_s = self.in_parts(likely_s, cut_as_by(self.engine, workload))
-        return self.interval(likely_s, bound_together(bound_s, moved_bytes, self.accelerator, workload), workload)
-
     def in_parts(self, seconds: Values, workload: Workload) -> Values:
         """What seconds of all operators are of a pass that is cut as the workload says."""
         if workload.stage == "decode":
@@ -145,11 +141,16 @@ class EngineTime:
         new = np.subtract(workload.context, workload.prefix)
         return seconds * pipelined(new, workload.chunk, workload.parallelism.pipeline, self.engine.parts_in_flight)
 
-    def interval(self, likely_s: Values, bound_s: Values, workload: Workload) -> PassTime:
-        """The pass with its interval; never below the bound."""
+    def ends(self, workload: Workload) -> tuple[float, float]:
+        """Ends of the interval of such passes, over the likely time."""
         held_out = self.basis(workload).held_out
         low, high = held_out.low, held_out.high
         if workload.parallelism.ways > self.accelerator.node_size:
             low, high = min(low, ACROSS_NODES[0]), max(high, ACROSS_NODES[1])
-        likely = np.maximum(likely_s, np.divide(bound_s, BEST_SHARE))
-        return PassTime(bound_s, likely, np.maximum(likely * low, bound_s), likely * high)
+        return low, high
+
+
+def interval(likely_s: Values, bound_s: Values, low: Values, high: Values) -> PassTime:
+    """The pass with its interval, never below the bound; `low` and `high` from `EngineTime.ends`."""
+    likely = np.maximum(likely_s, np.divide(bound_s, BEST_SHARE))
+    return PassTime(bound_s, likely, np.maximum(likely * low, bound_s), likely * high)

@@ -86,9 +86,7 @@ def boards_only(rest: Path) -> None:
 
     def derived(settings: Settings, report: Callable[[str], None]) -> None:
         for table in TABLES:
-            lake = settings.lake
-            # Of a rebuild that was killed while it threw the lake away, a list may be there whose files are gone.
-            if not lake.has(table) or not all(file.exists() for file in lake.files(table)):
+            if not settings.lake.has(table):
                 for file in (*Lake(rest).files(table), Lake(rest).path(table)):
                     there = settings.lake.folder / file.relative_to(rest)
                     there.parent.mkdir(parents=True, exist_ok=True)

@@ -1,14 +1,17 @@
 """One writer at a time, broken releases are noticed, and raw snapshots are enough to begin anew."""
 
+import contextlib
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from pipelines.runs import refresh as refreshing
-from pipelines.runs.refresh import BrokenRaw, rebuild, refresh
-from pipelines.runs.writer_lock import HomeBusy
+from pipelines.runs.refresh import BrokenRaw, RefreshFailed, rebuild, refresh
+from pipelines.runs.writer_lock import HomeBusy, only_writer
 from pipelines.sources.raw_store import RawStore
 from warehouse.publish import current
 from warehouse.reader import Reader
@@ -50,6 +53,30 @@ def test_a_half_written_raw_file_stops_a_rebuild_before_anything_is_thrown_away(
     with pytest.raises(BrokenRaw, match=raw.name):
         rebuild(home)
     assert any(home.lake.folder.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("signal_number", [None, signal.SIGKILL])
+def test_a_rebuild_that_dies_leaves_the_lake_before(
+    home: Settings, monkeypatch: pytest.MonkeyPatch, signal_number: int | None
+) -> None:
+    before = {path: path.read_bytes() for path in home.lake.folder.rglob("*") if path.is_file()}
+
+    def half_made(*_: object) -> None:
+        (home.lake.folder / "core").mkdir(parents=True)
+        (home.lake.folder / "core" / "models.parquet").write_bytes(b"of the rebuild")
+        if signal_number:
+            os.kill(os.getpid(), signal_number)
+        raise RefreshFailed
+
+    monkeypatch.setattr(refreshing, "_derive", half_made)
+    if (child := os.fork()) == 0:
+        with contextlib.suppress(RefreshFailed):
+            rebuild(home)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -(signal_number or 0)
+    with only_writer(home):
+        assert {path: path.read_bytes() for path in home.lake.folder.rglob("*") if path.is_file()} == before
+    assert [path.name for path in home.home.iterdir() if "lake" in path.name] == ["lake"]
 
 
 @pytest.mark.slow

@@ -134,5 +134,5 @@ def test_the_gap_today_in_every_domain(visit: Visit, data: Data) -> None:
     shown = " ".join(page.get_by_role("grid").first.inner_text().split())
     for row in data.ask("ability_gap_today").to_dicts():
         gap, low, high = (decimal(row[name], 1) for name in ("gap_points", "gap_low", "gap_high"))
-        assert f"{gap} points ({low} to {high})" in shown
+        assert f"{gap} points (95 %: {low} to {high})" in shown
     assert visit.errors == []
