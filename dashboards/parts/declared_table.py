@@ -17,8 +17,8 @@ from dashboards.parts.templates import block
 PAGE = 20
 """Rows that are shown at once."""
 _LETTER_PX, _SORT_MARK_PX = 7.4, 34
-_NARROWEST_PX, _OPENER_PX = 280, 32
-"""Pixels of a table on the narrowest phone, and of the button that opens a row in it."""
+_NARROWEST_PX, _OPENER_PX, _FIGURE_PX = 280, 32, 100
+"""Pixels of a table on the narrowest phone, of the button that opens a row in it, and of a figure of unknown width."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def priority_columns(name: str, figure: str, width: int) -> tuple[Mapping[str, A
     return {"field": name, "responsive": 0, **_giving_way(width)}, {"field": figure, "responsive": 0}
 
 
-def _giving_way(width: int, texts: int = 1, figures: Sequence[int] = (100,)) -> dict[str, Any]:
+def _giving_way(width: int, texts: int = 1, figures: Sequence[int] = (_FIGURE_PX,)) -> dict[str, Any]:
     """Names give way on a small screen: to what figures and other texts of a row leave there.
 
     Args:
@@ -97,7 +97,7 @@ def _giving_way(width: int, texts: int = 1, figures: Sequence[int] = (100,)) -> 
         figures: Pixels of each figure in it.
     """
     share, least = (64 // texts, 96) if texts > 1 else (52, 130) if len(figures) < 2 else (38, 110)
-    rest = 100 * (_NARROWEST_PX - _OPENER_PX - sum(figures)) // (_NARROWEST_PX * texts)
+    rest = 100 * (_NARROWEST_PX - _OPENER_PX - (sum(figures) or _FIGURE_PX)) // (_NARROWEST_PX * texts)
     return {"width": f"{max(share, rest)}%", "minWidth": least, "maxWidth": width}
 
 
