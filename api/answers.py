@@ -19,9 +19,10 @@ Length = Annotated[int, BeforeValidator(length)]
 """Tokens, as people write them: 4096, 32k, 1M."""
 Seconds = Annotated[float, BeforeValidator(seconds)]
 """A time, as people write it: 2s, 50ms, 0.05."""
+_DEVICES = ("accelerator", "device", "machine")
 _ALSO_CALLED = {
-    "ttft": "ttft_s", "tpot": "tpot_s", "context": "seq", "seq": "context", "kv_format": "kv_bits",
-    "device": "accelerator", "host_memory": "host_memory_gib",
+    "ttft": ("ttft_s",), "tpot": ("tpot_s",), "context": ("seq",), "seq": ("context",), "kv_format": ("kv_bits",),
+    "host_memory": ("host_memory_gib",), **dict.fromkeys(_DEVICES, _DEVICES),
 }  # fmt: skip
 """Names that the command line has beside, or in place of, those here."""
 Form = Annotated[Literal["json", "csv"], Query(description="How the rows are written.")]
@@ -41,7 +42,8 @@ class FormatQuery(BaseModel):
             return given
         own, answers = cls.model_fields, dict(given)
         for name in [name for name in given if name not in own]:
-            if (other := _ALSO_CALLED.get(name)) not in own or other in given:
+            other = next((field for field in _ALSO_CALLED.get(name, ()) if field in own), None)
+            if other is None or other in given:
                 near = nearest(name, own)
                 raise ValueError(f"there is no parameter {name!r}{f'; nearest: {near}' if near else ''}")
             value = answers.pop(name)

@@ -50,9 +50,9 @@ class Speaking(BaseHTTPRequestHandler):
         server: Any = self.server
         server.seen.append((self.path, dict(self.headers), self.said))
         try:
-            found = {answer: match for route, answer in ROUTES.items() if (match := re.fullmatch(route, parts.path))}
-            self.need(found, f"no route {parts.path}")
-            ((answer, match),) = found.items()
+            answers = {answer: match for route, answer in ROUTES.items() if (match := re.fullmatch(route, parts.path))}
+            self.need(answers, f"no route {parts.path}")
+            ((answer, match),) = answers.items()
             answer(self, *match.groups())
         except Wrong as wrong:
             body = json.dumps({"message": str(wrong)}).encode()
@@ -100,11 +100,14 @@ class Speaking(BaseHTTPRequestHandler):
 
     def signed_for(self, service: str) -> None:
         """Refuse what is not signed for that service, with every header that counts."""
-        found = SIGNED.fullmatch(self.headers.get("Authorization", ""))
-        self.need(found and found["service"] == service and found["region"] == "eu-west-1", "SignatureDoesNotMatch")
-        assert found is not None
+        signature = SIGNED.fullmatch(self.headers.get("Authorization", ""))
+        self.need(
+            signature and signature["service"] == service and signature["region"] == "eu-west-1",
+            "SignatureDoesNotMatch",
+        )
+        assert signature is not None
         needed = {"host", "x-amz-date", "content-type", "x-amz-security-token"}
-        self.need(needed <= set(found["headers"].split(";")), "headers are not signed")
+        self.need(needed <= set(signature["headers"].split(";")), "headers are not signed")
         self.need(self.headers.get("X-Amz-Security-Token") == "session-token", "no session token")
 
     def log_message(self, *_: object) -> None:

@@ -7,11 +7,14 @@ side is stated beside it, so that an unknown licence widens the answer instead o
 
 import datetime as dt
 from dataclasses import dataclass
+from math import hypot
 
 import polars as pl
 
+from analytics.statistics.normal import TWO_SIDED_90, TWO_SIDED_95
 from analytics.units import DAYS_PER_MONTH
 
+_WIDER = TWO_SIDED_95 / TWO_SIDED_90
 OPEN, PROPRIETARY, UNKNOWN = "open", "proprietary", "unknown"
 _VALUE = ("model_id", "ability", "ability_low", "ability_high")
 
@@ -27,7 +30,8 @@ class _Best:
 def ability_gaps(models: pl.DataFrame, today: dt.date) -> pl.DataFrame:
     """The gap on each day on which a best model of either side was released, and today.
 
-    The interval joins those of the two estimates by the MOVER rule (Zou & Donner 2008), as if their errors were
+    The interval of the gap is of 95 %, as wherever two models are compared. It joins those of 90 % of the two estimates
+    by the MOVER rule (Zou & Donner 2008), widened as those of a normal distribution, as if their errors were
     independent; both share the errors of the benchmarks, so it is rather too wide than too narrow. That the best of
     many is chosen by its estimate is not corrected for.
 
@@ -107,8 +111,8 @@ def _on(day: dt.date, models: pl.DataFrame) -> dict[str, object] | None:
             )
         },
         "gap_points": gap,
-        "gap_low": gap - ((theirs.ability - theirs.low) ** 2 + (ours.high - ours.ability) ** 2) ** 0.5,
-        "gap_high": gap + ((theirs.high - theirs.ability) ** 2 + (ours.ability - ours.low) ** 2) ** 0.5,
+        "gap_low": gap - _WIDER * hypot(theirs.ability - theirs.low, ours.high - ours.ability),
+        "gap_high": gap + _WIDER * hypot(theirs.high - theirs.ability, ours.ability - ours.low),
         "gap_least": theirs.ability - max(ours.ability, highest),
         "gap_most": max(theirs.ability, highest) - ours.ability,
         "unknown_models": unknown.height,

@@ -50,9 +50,9 @@ class AbilityRace:
                 pl.col("on_date").alias("day"), pl.col(f"{side}_ability").alias("y"),
                 pl.col(f"{side}_low").alias("low"), pl.col(f"{side}_high").alias("high"),
                 pl.col(f"{side}_model").alias("name"),
-            ).with_columns(
-                pl.format("{} ({} to {})", *(pl.col(name).round(1) for name in ("y", "low", "high"))).alias("facts")
             )  # fmt: skip
+            interval = (pl.col(name).round(1) for name in ("y", "low", "high"))
+            best = best.with_columns(pl.format("{} (90 %: {} to {})", *interval).alias("facts"))
             source.data = {column: best[column].to_numpy() for column in _COLUMNS}
         ends = pl.concat([gaps[f"{side}_{end}"] for side in _SIDES for end in ("low", "high")])
         axes.show(self.figure.y_range, axes.span(ends, "linear"))

@@ -9,7 +9,6 @@ import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool, TapTool
 from bokeh.plotting import figure
 
-from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import axes, legend
 from dashboards.charts.screen import hide
 from dashboards.charts.tips import tip
@@ -113,12 +112,14 @@ class ChoiceFront:
             if name in counts
         ]
         lines.append(legend.Entry("front: no other is better in both", theme.ACCENT, "line", count=front.height))
-        lines.append(legend.Entry("± 1.96 standard errors", theme.ACCENT, "bar"))
+        lines.append(legend.Entry(f"{front['quality_level'][0]} % interval of quality", theme.ACCENT, "bar"))
         return legend.swatches(self._name, lines)
 
     def _columns(self, rows: pl.DataFrame, against: str) -> dict[str, Any]:
-        error = (TWO_SIDED_95 * pl.col("quality_error")).fill_null(0.0)
-        rows = rows.with_columns(low=pl.col("quality") - error, high=pl.col("quality") + error)
+        rows = rows.with_columns(
+            low=pl.col("quality_low").fill_null(pl.col("quality")),
+            high=pl.col("quality_high").fill_null(pl.col("quality")),
+        )
         return {
             "model": rows["model_id"].to_list(),
             "x": rows[against].to_numpy(),

@@ -121,7 +121,9 @@ class Bars:
             "high": [row["score"] + e for row, e in zip(rows, noise, strict=True)],
             "colour": [theme.COLOURS[models.index(row["model_id"])] for row in rows],
             "name": [row["model_id"] for row in rows],
-            "facts": [f"{r['benchmark']}: {r['score']:.1f} ± {e:.1f}" for r, e in zip(rows, noise, strict=True)],
+            "facts": [
+                f"{r['benchmark']}: {r['score']:.1f} (95 %: ± {e:.1f})" for r, e in zip(rows, noise, strict=True)
+            ],
         }
         self.figure.y_range.update(start=0, end=max([10.0, *self.source.data["high"]]) * 1.05)
         lines = [legend.Entry(model, theme.COLOURS[i], "square") for i, model in enumerate(models)]

@@ -58,7 +58,7 @@ class Front:
     y: Measure
     is_staircase: bool = True
     kind: str = "Precision"
-    bars: str = f"± {CONFIDENCE} standard errors"
+    bars: str = "95 % interval"
 
 
 def points(entries: pl.DataFrame, cost: Cost, quality: Measure) -> pl.DataFrame:

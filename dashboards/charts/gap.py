@@ -179,7 +179,7 @@ class GapChart:
 def _first(row: dict[str, Any]) -> str:
     text = f"{decimal(row['gap_points'])} points"
     if row["gap_points_lower"] is not None:
-        text += f" ({decimal(row['gap_points_lower'])} to {decimal(row['gap_points_upper'])})"
+        text += f" (95 %: {decimal(row['gap_points_lower'])} to {decimal(row['gap_points_upper'])})"
     text += f", open wins {100 * row['open_win_probability']:.0f} %"
     if row["lag_months"] is not None:
         text += f", lag {'at least ' if row['lag_is_lower_bound'] else ''}{row['lag_months']:.1f} months"

@@ -145,9 +145,7 @@ class Progress:
             text = "release date contradicted or vague"
             lines.append(legend.Entry(text, theme.OTHER_COLOUR, hollow=True, count=uncertain))
         if with_trend and models["trend_rating"].is_not_null().any():
-            lines.append(
-                legend.Entry("dashed: straight line through a side, band: 95 % of the line", theme.OTHER_COLOUR, "line")
-            )
+            lines.append(legend.Entry("dashed: linear trend of a side, with its 95 % band", theme.OTHER_COLOUR, "line"))
         if models["rating_lower"].is_not_null().any():
             lines.append(legend.Entry("95 % interval", theme.OTHER_COLOUR, "bar"))
         return legend.swatches(NAME, lines)

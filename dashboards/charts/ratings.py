@@ -24,13 +24,15 @@ from dashboards.parts import theme
 _COLUMNS = ("row", "x", "low", "high", "colour", "mark", "fill", "name", "first", "second")
 _FRAME_PX, _LEAST_PX = 82, 150
 # A name may take a third of a phone, not more; the account goes first, and what ends in a format
-# or mode is cut in the middle.
+# or mode is cut in the middle, before its last whole words.
 LABELS_JS = """const most = window.innerWidth < 700 ? 19 : 38
 const name = String(rows.data.name[Math.round(tick)] ?? '')
 const text = name.length > most ? name.replace(/^[^ /]+[/]/, '') : name
-const tail = / [·(]/.test(text) || !text.includes(' ') ? Math.floor(most / 3) : 0
-const end = tail ? text.slice(-tail) : ''
-return text.length > most ? text.slice(0, most - 1 - tail).trimEnd() + '…' + end.trimStart() : text"""
+if (text.length <= most) return text
+const has_end = / [·(]/.test(text) || !text.includes(' ')
+const words = has_end ? text.slice(-Math.floor(most / 2)).split(/(?<=[ -])/).slice(1) : []
+const end = words.join('').replace(/^[· ]+/, '')
+return text.slice(0, most - 1 - end.length).trimEnd() + '…' + end"""
 
 
 @dataclass(frozen=True)

@@ -186,10 +186,10 @@ def seconds(value: float) -> str:
 
 
 def span_of_seconds(low: float, likely: float, high: float) -> str:
-    """Likely time with its interval in one unit: `7.46 ms (5.43–13.4)`."""
+    """Likely time with its 80 % interval in one unit: `7.46 ms (80 %: 5.43–13.4)`."""
     size, unit = next(((s, u) for s, u in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")) if likely >= s), (1e-9, "ns"))
     lowest, middle, highest = (formats.significant(value / size) for value in (low, likely, high))
-    return f"{middle} {unit} ({lowest}–{highest})"
+    return f"{middle} {unit} (80 %: {lowest}–{highest})"
 
 
 def reading(side: str, intensity: float, ridge: float) -> str:

@@ -21,9 +21,9 @@ def mode(name: str) -> str:
 
 
 FACTS = {
-    "rank": Fact("#", "0", 46),
+    "rank": Fact("#", "0", 46, stays=True),
     "model_id": Fact("Model", width=290, link="model/"),
-    "ability": Fact("Ability (index points)", "0.0", 84),
+    "ability": Fact("Ability (index points)", "0.0", 84, stays=True),
     "ability_low": Fact("90 % from", "0.0", 76),
     "ability_high": Fact("90 % to", "0.0", 76),
     "evidence_class": Fact("Evidence", width=138),
@@ -59,7 +59,7 @@ def domains(rows: pl.DataFrame) -> dict[str, str]:
 
 def estimate(row: dict[str, Any]) -> str:
     """An ability with its interval."""
-    return f"{row['ability']:.1f} ({row['ability_low']:.1f} to {row['ability_high']:.1f})"
+    return f"{row['ability']:.1f} (90 %: {row['ability_low']:.1f} to {row['ability_high']:.1f})"
 
 
 def rests_on(row: dict[str, Any]) -> str:

@@ -1,11 +1,11 @@
 """Which of the choices pass the limits, why the others do not, and which of them no other beats; pure, no widgets."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from analytics.statistics.normal import TWO_SIDED_95
+from analytics.statistics.normal import TWO_SIDED_90, TWO_SIDED_95
 from analytics.units import JOULES_PER_KWH
 
 PRECISIONS = {"w16a16kv16": "16-bit", "w8a8kv8": "8-bit", "w4a16kv16": "4-bit"}
@@ -18,6 +18,9 @@ BENCHMARKS = {
 }  # fmt: skip
 """Columns of the benchmarks that can be weighed, and their names."""
 WEIGHTED = "weighted"
+ABILITY = "ability"
+LEVELS = {ABILITY: 90}
+"""Level in percent of the intervals of a measure of quality, as it is published; others' are of 95 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +73,11 @@ def quality(wish: Wish) -> pl.Expr:
 
 
 def priced(choices: pl.DataFrame, wish: Wish) -> pl.DataFrame:
-    """The choices with `quality` and its error (null where not known), and `usd`, `usd_basis` and kWh per million."""
+    """The choices with `quality`, its interval and error, and `usd`, `usd_basis` and kWh per million.
+
+    `quality_low`, `quality_high` and `quality_error` are null where the error is not known; `quality_level` is the
+    level of the interval in percent.
+    """
     joules = pl.col("joules_per_million_tokens") + pl.col("host_joules_per_million_tokens")
     electricity = joules / JOULES_PER_KWH * wish.usd_per_kwh
     if wish.usd_per_device_hour > 0:
@@ -84,12 +91,7 @@ def priced(choices: pl.DataFrame, wish: Wish) -> pl.DataFrame:
             .when(electricity.is_not_null())
             .then(pl.lit("electricity"))
         )
-    if wish.quality == "arena_rating":
-        error = (pl.col("arena_rating_upper") - pl.col("arena_rating_lower")) / (2 * TWO_SIDED_95)
-    elif f"{wish.quality.removesuffix('_average')}_standard_error" in choices.columns:
-        error = pl.col(f"{wish.quality.removesuffix('_average')}_standard_error")
-    else:
-        error = pl.lit(None, pl.Float64)
+    low, high, error = _interval(wish, choices.columns)
     energy = {
         name.replace("joules", "kwh"): (pl.col(name) + pl.col(f"host_{name}")) / JOULES_PER_KWH
         for name in choices.columns
@@ -97,11 +99,31 @@ def priced(choices: pl.DataFrame, wish: Wish) -> pl.DataFrame:
     }
     return choices.with_columns(
         quality(wish).alias("quality"),
+        low.alias("quality_low"),
+        high.alias("quality_high"),
         error.alias("quality_error"),
+        pl.lit(level(wish.quality)).alias("quality_level"),
         usd.alias("usd"),
         basis.alias("usd_basis"),
         **energy,
     ).filter(pl.col("quality").is_not_null())
+
+
+def level(quality: str) -> int:
+    """Level of the intervals of a measure of quality, in percent."""
+    return LEVELS.get(quality, 95)
+
+
+def _interval(wish: Wish, columns: Collection[str]) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    """Low and high end of the interval of the wished quality, and its standard error."""
+    stem = wish.quality.removesuffix("_average")
+    ends = {ABILITY: ("ability_low", "ability_high", TWO_SIDED_90),
+            "arena_rating": ("arena_rating_lower", "arena_rating_upper", TWO_SIDED_95)}  # fmt: skip
+    if wish.quality in ends:
+        low, high, quantile = ends[wish.quality]
+        return pl.col(low), pl.col(high), (pl.col(high) - pl.col(low)) / (2 * quantile)
+    error = pl.col(f"{stem}_standard_error") if f"{stem}_standard_error" in columns else pl.lit(None, pl.Float64)
+    return quality(wish) - TWO_SIDED_95 * error, quality(wish) + TWO_SIDED_95 * error, error
 
 
 def judged(choices: pl.DataFrame, limits: Limits) -> pl.DataFrame:

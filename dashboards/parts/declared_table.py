@@ -1,6 +1,6 @@
 """Tables of facts: declared columns, those without any value left out, a page at a time."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,8 @@ from dashboards.parts.templates import block
 PAGE = 20
 """Rows that are shown at once."""
 _LETTER_PX, _SORT_MARK_PX = 7.4, 34
+_NARROWEST_PX, _OPENER_PX, _FIGURE_PX = 280, 32, 100
+"""Pixels of a table on the narrowest phone, of the button that opens a row in it, and of a figure of unknown width."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ def table_options(page_size: int = PAGE, *columns: Mapping[str, Any]) -> dict[st
         columns: What else is to be said of columns, each by its `field`, in the words of Tabulator.
     """
     opener = {
-        "formatter": "responsiveCollapse", "width": 32, "minWidth": 32, "resizable": False, "headerSort": False,
-        "responsive": 0,
+        "formatter": "responsiveCollapse", "width": _OPENER_PX, "minWidth": _OPENER_PX, "resizable": False,
+        "headerSort": False, "responsive": 0,
     }  # fmt: skip
     return {
         "pagination": "remote", "page_size": page_size, "show_index": False, "disabled": True, "selectable": False,
@@ -76,7 +78,7 @@ def right_aligned(titles: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def priority_columns(name: str, figure: str, width: int) -> tuple[Mapping[str, Any], ...]:
-    """Columns that stand in a row on the smallest screen too: its name, which gives way to half of it, and a figure.
+    """Columns that stand in a row on the smallest screen too: its name, which gives way, and a figure.
 
     Args:
         name: Column of the names.
@@ -86,17 +88,24 @@ def priority_columns(name: str, figure: str, width: int) -> tuple[Mapping[str, A
     return {"field": name, "responsive": 0, **_giving_way(width)}, {"field": figure, "responsive": 0}
 
 
-def _giving_way(width: int, texts: int = 1, figures: int = 1) -> dict[str, Any]:
-    """Names give way on a small screen: to half of it, or to less beside other texts or more than one figure."""
-    share, least = (64 // texts, 90) if texts > 1 else (52, 130) if figures < 2 else (38, 110)
-    return {"width": f"{share}%", "minWidth": least, "maxWidth": width}
+def _giving_way(width: int, texts: int = 1, figures: Sequence[int] = (_FIGURE_PX,)) -> dict[str, Any]:
+    """Names give way on a small screen: to what figures and other texts of a row leave there.
+
+    Args:
+        width: Most pixels of the text.
+        texts: How many there are in a row.
+        figures: Pixels of each figure in it.
+    """
+    share, least = (64 // texts, 96) if texts > 1 else (52, 130) if len(figures) < 2 else (38, 110)
+    rest = 100 * (_NARROWEST_PX - _OPENER_PX - (sum(figures) or _FIGURE_PX)) // (_NARROWEST_PX * texts)
+    return {"width": f"{max(share, rest)}%", "minWidth": least, "maxWidth": width}
 
 
 class FactTable:
     """Rows of facts under titles."""
 
     def __init__(self, facts: Mapping[str, Fact], key: str = "", pressed: Callable[[str], None] | None = None) -> None:
-        """Make an empty table.
+        """Make a table that appears with its first rows.
 
         Args:
             facts: Column and what it is, in order.
@@ -109,11 +118,13 @@ class FactTable:
         name = next((fact for fact in facts.values() if not fact.format), None)
         texts = [fact for fact in facts.values() if fact is name or (fact.stays and not fact.format)]
         stays = [fact for fact in facts.values() if fact.stays or fact is name]
-        narrower = {fact.title: _giving_way(_width(fact), len(texts), len(stays) - len(texts)) for fact in texts}
+        figures = [_width(fact) for fact in stays if fact.format]
+        narrower = {fact.title: _giving_way(_width(fact), len(texts), figures) for fact in texts}
         options = table_options(
             PAGE, *({"field": fact.title, "responsive": 0, **narrower.get(fact.title, {})} for fact in stays)
         )
-        self.widget = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)
+        self._tabulator = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)
+        self.widget = pn.Column(sizing_mode="stretch_width", margin=0)
 
     def show(self, rows: pl.DataFrame, chosen: Mapping[str, Fact] | None = None) -> None:
         """Show the declared columns that hold anything.
@@ -152,7 +163,10 @@ class FactTable:
             # To make columns anew costs more than everything else here.
             self._columns = columns
             shown |= _columns(columns)
-        self.widget.param.update(**shown)
+        self._tabulator.param.update(**shown)
+        if not self.widget.objects:
+            # Columns that reach a browser while it still makes an empty table of none are lost there, with an error.
+            self.widget.append(self._tabulator)
 
     def rows(self) -> pl.DataFrame:
         """The rows and columns shown, under the names that files have."""
@@ -205,6 +219,6 @@ def _width(fact: Fact) -> int:
     return max(fact.width, round(_LETTER_PX * longest + _SORT_MARK_PX))
 
 
-def interval(low: float | None, high: float | None) -> str:
-    """An interval in brackets, empty where it is not known."""
-    return "" if low is None or high is None else f" ({decimal(low)} to {decimal(high)})"
+def interval(low: float | None, high: float | None, level: str, digits: int = 1) -> str:
+    """An interval in brackets with its level (`90 %: `), empty where it is not known."""
+    return "" if low is None or high is None else f" ({level}{decimal(low, digits)} to {decimal(high, digits)})"

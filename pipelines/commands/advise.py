@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.performance import BatchedTokens, Eager, Utilization, door_of
+from pipelines.commands.performance import BatchedTokens, ByOption, Eager, Utilization, door_of, named_devices
 from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, length, out, print_notes, print_rows
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     from profiling.answers.advise import Advice
     from profiling.answers.candidate import Candidate
+    from profiling.answers.door import Door
     from profiling.devices.fleet import Fleet
 
 _SHOWN = (
@@ -30,6 +31,7 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
             show_default="this machine",
         ),
     ] = None,
+    device: ByOption = None,
     use: Annotated[str, typer.Option(help="chat, coding, agents, maths or long documents.")] = "chat",
     context: Annotated[
         int, typer.Option("--context", "--seq", parser=length, help="Tokens of context that must fit.")
@@ -70,10 +72,10 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     from warehouse.reader import Reader  # noqa: PLC0415
 
     door = door_of(None, online=False)
-    named = _machines(machines)
+    named = _machines(door, named_devices(door, machines, device))
     for fleet, _ in named:
-        for device, _ in fleet.parts:
-            door = door.with_device(device)
+        for part, _ in fleet.parts:
+            door = door.with_device(part)
     reader = Reader(Settings().published)
     evidence = Evidence.of(lambda table: reader.query(f"FROM {table}"))
     answers = [
@@ -103,10 +105,8 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
     print_notes(dict.fromkeys(note for advice in answers for note in advice.notes))
 
 
-def _machines(names: list[str] | None) -> "list[tuple[Fleet, float]]":
+def _machines(door: "Door", names: list[str]) -> "list[tuple[Fleet, float]]":
     """The machines that were named, or this one, each with GiB of memory beside its devices where that is known.
-
-    Words that name one machine together (`rtx 4090`, without quotes) are taken together.
 
     Raises:
         UserError: No device was found here.
@@ -116,8 +116,7 @@ def _machines(names: list[str] | None) -> "list[tuple[Fleet, float]]":
 
     if not names:
         return [_this_machine()]
-    together = resolve_device(" ".join(names))
-    matches = [together] if together.devices else [resolve_device(each) for each in names]
+    matches = [resolve_device(name, door.devices) for name in names]
     fleets = [(match.fleet, 0.0) for match in matches]
     print_notes(filter(None, (match.note for match in matches)))
     return fleets

@@ -196,7 +196,7 @@ for command, example in (
     (operate.rollback, "skyline rollback"),
     (operate.rebuild, "skyline rebuild"),
     (performance.roofline, "skyline roofline Meta-Llama-3-8B H200 --stage decode --batch 32 --seq 4096"),
-    (performance.fit, "skyline fit Meta-Llama-3-70B --accelerator A100-SXM4-80GB --weight-bits 8"),
+    (performance.fit, "skyline fit Meta-Llama-3-70B A100-SXM4-80GB --weight-bits 8"),
     (
         plan.plan,
         "skyline plan Llama-3.3-70B-Instruct --users 50 --input-tokens 2k --output-tokens 500 --ttft 2s --tpot 50ms",

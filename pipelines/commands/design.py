@@ -19,7 +19,7 @@ _SHOWN = (
 
 def design(  # noqa: PLR0913, PLR0917 - one parameter an option
     params: Annotated[str, typer.Option(help="Total parameters, such as 3B or 700M.")],
-    device: Annotated[str, typer.Option(help="Device, by any common name.")],
+    device: Annotated[str, typer.Option("--device", "--accelerator", help="Device, by any common name.")],
     context: Length = 4096,
     batch: Batch = 1,
     ttft: Annotated[

@@ -92,15 +92,15 @@ def models(
 
     from profiling.errors import UnknownModel  # noqa: PLC0415
     from profiling.models.names import resolve_model  # noqa: PLC0415
-    from profiling.models.sources import catalogue  # noqa: PLC0415
+    from profiling.models.sources import catalogue, same_shapes  # noqa: PLC0415
 
+    every = list(dict.fromkeys([*catalogue(), *same_shapes()]))
     if query is None:
-        print_rows(
-            pl.DataFrame([_model_row(name) for name in catalogue()], infer_schema_length=None), output_format, output
-        )
+        print_rows(pl.DataFrame([_model_row(name) for name in every], infer_schema_length=None), output_format, output)
         return
     match = resolve_model(query)
-    names = [match.catalogue_id] if match.catalogue_id else [name for name in match.candidates if name in catalogue()]
+    named = match.model_id if match.model_id in same_shapes() else match.catalogue_id
+    names = [named] if named else [name for name in match.candidates if name in every]
     if not names:
         raise UnknownModel(match.evidence)
     if not match.catalogue_id:
@@ -116,12 +116,13 @@ def models(
 
 def _model_row(name: str) -> dict[str, object]:
     from profiling.errors import ProfilingError  # noqa: PLC0415
-    from profiling.models.sources import catalogue  # noqa: PLC0415
+    from profiling.models.load import load  # noqa: PLC0415
+    from profiling.models.sources import catalogue, same_shapes  # noqa: PLC0415
 
-    record = catalogue()[name].record
+    record = catalogue()[name if name in catalogue() else same_shapes()[name][0]].record
     row: dict[str, object] = {"model": name, "model_type": record["model_type"]}
     try:
-        model = catalogue()[name].architecture()
+        model = load(name)
     except ProfilingError as error:
         total = record.get("parameters_total")
         return row | {

@@ -13,6 +13,7 @@ from pipelines.commands.terminal import (
     Format,
     Formatted,
     Output,
+    UserError,
     cache_bits,
     cache_format,
     err,
@@ -85,10 +86,18 @@ Accelerators = Annotated[
     Path | None, typer.Option("--accelerators", help="TOML file with accelerators of your own.", show_default="none")
 ]
 
+ByOption = Annotated[
+    list[str] | None,
+    typer.Option("--device", "--accelerator", help="The same, as an option that may be repeated.", show_default=False),
+]
+
 
 def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     model: Model,
-    accelerator: Annotated[str, typer.Argument(help="Accelerator, as RTX-A6000, 2x3090 or 3090 + 3060.")],
+    accelerator: Annotated[
+        list[str] | None,
+        typer.Argument(help="Accelerator, as RTX-A6000, 2x3090 or 3090 + 3060.", show_default=False),
+    ] = None,
     stage: Annotated[str, typer.Option(help="prefill, decode (one step), generate (both) or encode.")] = "decode",
     batch: Batch = 1,
     seq: Length = 4096,
@@ -144,6 +153,7 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = False,
     online: Online = False,
     accelerators: Accelerators = None,
+    device: ByOption = None,
     output_format: Formatted = Format.TABLE,
     output: Output = None,
 ) -> None:
@@ -155,8 +165,12 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     from profiling.devices.names import resolve_device  # noqa: PLC0415
 
     door = door_of(accelerators, online=online)
+    named = named_devices(door, accelerator, device)
+    if len(named) != 1:
+        message = "name one device after the model, such as 4090, 2x3090 or '3090 + 3060'"
+        raise UserError(message)
     question = Question(
-        model=model, accelerator=accelerator, stage=stage, batch=batch, context=seq, generated=generated,
+        model=model, accelerator=named[0], stage=stage, batch=batch, context=seq, generated=generated,
         weight_bits=weight_bits, activation_bits=activation_bits, kv_bits=kv_bits, embedding_bits=embedding_bits,
         weight_format=weight_format, attention=attention, tensor=tp, pipeline=pp, expert=ep, engine=engine,
         prefix=prefix, chunk=chunk, draft=draft, draft_model=draft_model, acceptance=acceptance, lora_rank=lora_rank,
@@ -165,8 +179,8 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
         pruning=pruning, vocabulary=vocabulary, gpu_memory_utilization=gpu_memory_utilization,
         batched_tokens=batched_tokens, eager=eager,
     )  # fmt: skip
-    if stage == "decode" and not operators and resolve_device(accelerator, door.devices).fleet.is_mixed:
-        rows_on, notes = fit_on(door, question, [accelerator])
+    if stage == "decode" and not operators and resolve_device(named[0], door.devices).fleet.is_mixed:
+        rows_on, notes = fit_on(door, question, named)
         _print(rows_on, notes, output_format, output, upright=True)
         return
     if not ignore_memory:
@@ -178,9 +192,10 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     model: Model,
-    accelerator: Annotated[
-        list[str] | None, typer.Option(help="Accelerator; may be repeated.", show_default="all")
+    devices: Annotated[
+        list[str] | None, typer.Argument(help="Accelerators by any common name: 4090, 2x3090.", show_default="all")
     ] = None,
+    device: ByOption = None,
     batch: Batch = 1,
     seq: Length = 4096,
     weight_bits: WeightBits = None,
@@ -222,7 +237,8 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
         weight_format=weight_format, engine=engine, gpu_memory_utilization=gpu_memory_utilization,
         batched_tokens=batched_tokens, eager=eager,
     )  # fmt: skip
-    door, named = door_of(accelerators, online=online), accelerator or []
+    door = door_of(accelerators, online=online)
+    named = named_devices(door, devices, device)
     if host_memory_gib or n_gpu_layers is not None or n_cpu_moe is not None or is_several(door, named):
         placement = placement_of(door.model(model), n_gpu_layers, n_cpu_moe)
         rows, notes = fit_on(
@@ -265,6 +281,20 @@ def calibrate(  # noqa: PLR0913, PLR0917 - one parameter an option
         print_notes(notes)
     else:
         _print(rows, notes, output_format, output)
+
+
+def named_devices(door: "Door", words: Sequence[str] | None, options: Sequence[str] | None) -> list[str]:
+    """Devices named after the model and by option; words without quotes are one name unless each names a device."""
+    from profiling.devices.names import resolve_device  # noqa: PLC0415 - polars loads only when needed
+
+    def is_device(text: str) -> bool:
+        return bool(resolve_device(text, door.devices).devices)
+
+    words = list(words or ())
+    together = " ".join(words)
+    if len(words) > 1 and (is_device(together) or not all(map(is_device, words))):
+        words = [together]
+    return [*words, *(options or ())]
 
 
 def door_of(accelerators: Path | None, *, online: bool) -> "Door":

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.performance import Eager, KvBits, Utilization, door_of
+from pipelines.commands.performance import ByOption, Eager, KvBits, Utilization, door_of, named_devices
 from pipelines.commands.terminal import Format, Formatted, Output, err, length, out, print_notes, print_rows
 
 _SHOWN = (
@@ -38,6 +38,11 @@ def seconds(text: str) -> float:
 
 def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     model: Annotated[str, typer.Argument(help="Model of the catalogue, a config.json, its folder, or a TOML file.")],
+    devices: Annotated[
+        list[str] | None,
+        typer.Argument(help="Devices, or fixed fleets such as 8xH100.", show_default="all"),
+    ] = None,
+    device: ByOption = None,
     users: Annotated[
         int | None,
         typer.Option(help="Concurrent users, each of whom sends the next request as soon as one is answered.", min=1),
@@ -62,15 +67,6 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
     engine: Annotated[str, typer.Option(help="Engine, which sets overhead and step size.")] = "vllm-v1",
     gpu_memory_utilization: Utilization = None,
     eager: Eager = False,
-    accelerator: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--accelerator",
-            "--device",
-            help="Device, or a fixed fleet such as 8xH100; may be repeated.",
-            show_default="all",
-        ),
-    ] = None,
     most_devices: Annotated[int, typer.Option(help="Maximum number of devices of each kind.", min=1, max=1024)] = 64,
     cached_prefix: Annotated[float, typer.Option(help="Share of every prompt that is reused, from 0 to 1.")] = 0.0,
     draft: Annotated[int, typer.Option(help="Tokens proposed per step by speculative decoding.", min=0)] = 0,
@@ -126,12 +122,13 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
         gpu_memory_utilization=gpu_memory_utilization, batched_tokens=batched_tokens, eager=eager,
     )  # fmt: skip
     door = door_of(None, online=online)
-    plans = requested_plans(door, model, promise, options, accelerator or [])
+    named = named_devices(door, devices, device)
+    plans = requested_plans(door, model, promise, options, named)
     rows = plan_rows(door, model, promise, plans, options)
     print_rows(rows, output_format, output, _SHOWN)
     if output_format is Format.TABLE and output is None:
         out.print(f"  run    {rows['run'][0]}")
-    print_notes((*notes_with(door, plans, options, accelerator or []), *energy_note(door, plans), _METHOD))
+    print_notes((*notes_with(door, plans, options, named), *energy_note(door, plans), _METHOD))
     if rows["api_hosts"].drop_nulls().len():
         hosts, newest, usual, cheapest = rows.select(
             "api_hosts", "api_newest_date", "api_usd_per_million_output_tokens",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.performance import Batch, Length, Model, WeightFormat
+from pipelines.commands.performance import Batch, ByOption, Length, Model, WeightFormat
 from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
 from warehouse.settings import Settings
 
@@ -14,12 +14,13 @@ _SHOWN = (
 )  # fmt: skip
 
 
-def processors(
+def processors(  # noqa: PLR0913, PLR0917 - one parameter an option
     model: Model,
     accelerators: Annotated[
         list[str] | None,
         typer.Argument(help="Devices, or kinds: cpu, gpu, igpu, tpu, npu, edge, all.", show_default="some of each"),
     ] = None,
+    device: ByOption = None,
     stage: Annotated[str, typer.Option(help="prefill, decode (one step), generate (both) or encode.")] = "decode",
     batch: Batch = 1,
     seq: Length = 4096,
@@ -39,7 +40,7 @@ def processors(
     question = Question(
         model=model, accelerator="", stage=stage, batch=batch, context=seq, weight_format=weight_format
     )  # fmt: skip
-    rows = compare_processors(door, question, accelerators or ())
+    rows = compare_processors(door, question, [*(accelerators or ()), *(device or ())])
     for line in (*warned(door, question, rows), what_binds(rows), INCLUDES):
         err.print(line)
     print_rows(rows, output_format, output, _SHOWN)

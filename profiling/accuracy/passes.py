@@ -12,7 +12,8 @@ import numpy.typing as npt
 from profiling.accuracy.cases import Case
 from profiling.engines.parts import PARTS, parts_of
 from profiling.roofline.operator_time import Calibration, operator_times
-from profiling.roofline.whole import bound_of, pass_time
+from profiling.roofline.sums import least_time
+from profiling.roofline.whole import pass_time
 from profiling.roofline.workload import Parallelism, Workload
 
 Array = npt.NDArray[np.float64]
@@ -123,4 +124,4 @@ class _Group:
     def _bound(self, workload: Workload) -> Array:
         workload = replace(workload, attention="flash")
         times = operator_times(self.first.model, self.first.device, workload, None, self.first.engine)
-        return np.asarray(bound_of(times, self.first.device, workload))
+        return np.asarray(least_time(times, self.first.device, workload))

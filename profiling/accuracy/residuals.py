@@ -1,12 +1,17 @@
 """How far measurements lie from predictions of fits that had not seen them, and how wide an interval holds 80 %.
 
-An interval is the centre of the logarithms of measured over predicted and so many spreads to either side. Centre and
-spread are those of an engine at what is timed (with models left out, on a class of devices), drawn to a wider group the
-fewer devices (or models) tell of them: to the engine on any number of devices, and that to all engines
-(normal–inverse-gamma prior from the group above; Gelman et al., Bayesian Data Analysis, 3.3). How many spreads hold
-80 % is split conformal prediction with normalised residuals (Papadopoulos et al. 2008; Lei et al. 2018), by group
-(Vovk 2012) as far as it has rows: quantiles of the residuals of each fold, in spreads about the centre that the other
-folds give. Whether it holds is tested in each fold by all of this made without it.
+An interval is the centre of the logarithms of measured over predicted and so many spreads to either side. The centre is
+that of all engines at a stage. The spread about it is an engine's own (with models left out, that of an engine on a
+class of devices), drawn to that of a wider group the fewer devices (or models) tell of it: to the engine's on any
+number of devices, and that to that of all engines (scaled inverse chi-squared prior from the group above; Gelman et
+al., Bayesian Data Analysis, 2.6). An engine has no centre of its own: what its devices have in common is in the fit,
+and what is left of it where each is left out in turn is chance. Of few devices it even points away from the one that is
+tested, since the others were predicted from it: what members of a group lie from the mean of the others sums to 0.
+How many spreads hold 80 % is split conformal prediction with normalised residuals (Papadopoulos et al. 2008; Lei et al.
+2018), by group (Vovk 2012) as far as it has rows: quantiles of the residuals of each fold, in spreads about the centre
+that the other folds give, at the share (1 + 1 / n) × 80 % of the n that tell. Of a group's own residuals both signs
+count, for the same reason: its devices tell how far, those of the stage to which side. Whether an interval holds is
+tested in each fold by all of this made without it.
 """
 
 from __future__ import annotations
@@ -31,12 +36,12 @@ _TAIL = 0.1
 """Share of rows beyond each end of an interval."""
 _PRIOR = 2.0
 """Devices (or models) that the wider group counts as beside a group's own."""
-_ALIKE = 0.02
-"""Correlation of rows of one device in spreads about the centre of the others: n of them tell as much as
-n / (1 + (n − 1) × this) apart ones (Kish's design effect)."""
-_OF_STAGE, _OF_ALL = 80.0, 10.0
-"""Weight of all rows of a stage, and of all that is timed, in such rows, beside what a group says of how many spreads
-hold 80 %."""
+_ALIKE, _ALIKE_IN_SPREAD = 0.02, 0.3
+"""Correlation of rows of one device in spreads about the centre of the others, and about that centre itself: n of them
+tell as much as n / (1 + (n − 1) × this) apart ones (Kish's design effect)."""
+_OF_WIDER = 20.0
+"""Weight of all rows of a stage, and again of all that is timed, in such rows, beside what a group says of how many
+spreads hold 80 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,38 +139,40 @@ def _ends(rows: _Rows, use: Where) -> tuple[Array, Array]:
             where = rows.levels[-1] == group
             own, of_stage = is_finite & where, is_finite & (rows.stages == rows.stages[where][0])
             wider = _weights(rows.units[of_stage], _ALIKE)
-            values = np.concatenate([spreads[own], spreads[of_stage], spreads[is_finite]])
+            of_own = _weights(rows.units[own], _ALIKE) / 2
+            values = np.concatenate([spreads[own], -spreads[own], spreads[of_stage], spreads[is_finite]])
             weights = np.concatenate([
-                _weights(rows.units[own], _ALIKE), wider * _OF_STAGE / wider.sum(),
-                everywhere * _OF_ALL / everywhere.sum(),
+                of_own, of_own, wider * _OF_WIDER / wider.sum(), everywhere * _OF_WIDER / everywhere.sum(),
             ])  # fmt: skip
-            low[where], high[where] = (_quantile(values, weights, share) for share in (_TAIL, 1 - _TAIL))
+            tail = _TAIL - (0.5 - _TAIL) / weights.sum()
+            low[where], high[where] = (_quantile(values, weights, share) for share in (tail, 1 - tail))
     return centre + low * spread, centre + high * spread
 
 
 def _centres(rows: _Rows, use: Where) -> tuple[Array, Array]:
-    """Centre and spread of every row's narrowest group that is in use, each drawn to the group above it.
+    """Centre of all engines at a stage, and the spread about it of every row's narrowest group.
 
+    The spread is drawn to that of the group above, and larger the fewer devices (or models) tell of it: by a share of
+    the variance of one over their number, the prior's included; where there is none at all, by half.
     What the fit takes to be of something else tells of neither, and so lies outside.
     """
     use = use & (np.abs(rows.residuals) <= BEYOND)
-    centre, variance = np.full(len(rows.residuals), np.nan), np.full(len(rows.residuals), np.nan)
+    centre, variance = np.full(len(use), np.nan), np.full(len(use), np.nan)
+    for stage in np.unique(rows.stages[use]):
+        of_stage = rows.stages == stage
+        weights = _weights(rows.units[of_stage & use], 1.0)
+        centre[of_stage] = weights @ rows.residuals[of_stage & use] / weights.sum()
     for place, level in enumerate(rows.levels):
+        units = np.zeros(len(use))
         for group in np.unique(level[use]):
             where = level == group
             own = where & use
-            weights = _weights(rows.units[own], 1.0)
-            number, values = weights.sum(), rows.residuals[own]
-            mean = weights @ values / number
-            square = weights @ (values - mean) ** 2 / number
+            number, weights = len(np.unique(rows.units[own])), _weights(rows.units[own], _ALIKE_IN_SPREAD)
+            square = weights @ (rows.residuals[own] - centre[own]) ** 2 / weights.sum()
             if place:
-                above, above_variance = float(centre[own][0]), float(variance[own][0])
-                drawn = (number * mean + _PRIOR * above) / (number + _PRIOR)
-                between = _PRIOR / (number + _PRIOR) * (mean - above) ** 2
-                square = (_PRIOR * above_variance + number * (square + between)) / (number + _PRIOR)
-                mean, square = drawn, square * (1 + 1 / (number + _PRIOR))
-            centre[where], variance[where] = mean, max(float(square), 1e-4)
-    return centre, np.sqrt(variance)
+                square = (_PRIOR * variance[own][0] + number * square) / (number + _PRIOR)
+            variance[where], units[where] = max(float(square), 1e-4), number
+    return centre, np.sqrt(variance * (1 + 1 / (units + _PRIOR)))
 
 
 def _weights(units: Whole, alike: float) -> Array:

@@ -141,8 +141,8 @@ class Candidate:
         if lost.high == 0:
             return "as published"
         return (
-            f"{self.ability:.1f} as published, minus a predicted {lost.likely:.1f} ({lost.low:.1f} to {lost.high:.1f}) "
-            f"for {self.stored if lost.holds_cache else self.weight_format}"
+            f"{self.ability:.1f} as published, minus a predicted {lost.likely:.1f} (80 %: {lost.low:.1f} to "
+            f"{lost.high:.1f}) for {self.stored if lost.holds_cache else self.weight_format}"
         )
 
     @property

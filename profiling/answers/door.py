@@ -35,7 +35,7 @@ from profiling.memory.need import require_fit
 from profiling.models.architecture import Architecture
 from profiling.models.load import load
 from profiling.models.names import ModelName, resolve_model, states_format
-from profiling.models.sources import catalogue, from_config, is_path, under_name
+from profiling.models.sources import catalogue, from_config, is_path, same_shapes, under_name
 from profiling.models.stored import BF16
 from profiling.models.variants import with_vocabulary
 from profiling.roofline.estimate import Estimate, estimate
@@ -185,6 +185,8 @@ class Door:
             return architecture(name)
         if name in self.own_models:
             return self.own_models[name]
+        if name in same_shapes():
+            return architecture(name)
         match = resolve_model(name, [*catalogue(), *self.own_models], suggest=False)
         if match.catalogue_id is None:
             return None
@@ -240,7 +242,7 @@ class Door:
         if fleet.is_mixed:
             raise UnknownAccelerator(
                 f"{fleet.name} are different devices, which can only share a model by layers: ask what fits on them "
-                f"(`skyline fit MODEL --accelerator {name!r}`, `/fit`) or what to run (`skyline advise {name!r}`)"
+                f"(`skyline fit MODEL {name!r}`, `/fit`) or what to run (`skyline advise {name!r}`)"
             )
         return fleet.devices[0], len(fleet.devices)
 

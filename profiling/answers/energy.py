@@ -147,8 +147,8 @@ class TokenEnergy:
         whole = self.total
         idle = "not known" if self.idle is None else f"{self.idle.likely:.3g}"
         return (
-            f"{whole.likely:.3g} J ({whole.low:.3g} to {whole.high:.3g}): devices {self.devices.likely:.3g}, host "
-            f"{self.host.likely:.3g}, idle time {idle}"
+            f"{whole.likely:.3g} J (range {whole.low:.3g} to {whole.high:.3g}): devices {self.devices.likely:.3g}, "
+            f"host {self.host.likely:.3g}, idle time {idle}"
         )
 
     @property
@@ -160,7 +160,7 @@ class TokenEnergy:
     def _host_sentence(self) -> str:
         watts, what = self.host_draw.watts, self.host_draw.what
         basis = ", in proportion to the rated power" if what in {_OTHER, _CHIP} else ""
-        return f"Host: {watts.likely:.0f} W per device ({watts.low:.0f} to {watts.high:.0f}), of a {what}{basis}."
+        return f"Host: {watts.likely:.0f} W per device (range {watts.low:.0f} to {watts.high:.0f}), of a {what}{basis}."
 
     @property
     def _idle_sentence(self) -> str:

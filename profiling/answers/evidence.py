@@ -57,7 +57,7 @@ class Measured:
         """For reading."""
         return (
             f"{self.benchmark} in {self.weight_format}: {decimal(self.points, 1)} points lost as measured "
-            f"({self.source}), {decimal(self.predicted, 1)} ({decimal(self.predicted_low, 1)} to "
+            f"({self.source}), {decimal(self.predicted, 1)} (80 %: {decimal(self.predicted_low, 1)} to "
             f"{decimal(self.predicted_high, 1)}) as predicted"
         )
 

@@ -225,7 +225,7 @@ def fit_on(
         ProfilingError: The question cannot be asked so; the message names the nearest valid choice.
     """
     if not machines:
-        raise InvalidWorkload("name the card in that machine, such as --accelerator 4090")
+        raise InvalidWorkload("name the card in that machine, such as 4090")
     model, stated, question = door.model(question.model), door.format_note(question), door.formatted(question)
     workload = replace(question, stage="decode").workload_of(model)
     prompt = min(PROMPT, question.context)

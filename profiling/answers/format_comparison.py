@@ -165,7 +165,7 @@ def sentence(first: Comparison, other: Comparison) -> str:
         return f"{first.name} and {other.name}: the loss from a format is not known, so they are compared as evaluated."
     low, high = (low, high) if lead > 0 else (-high, -low)
     beyond = "beyond noise" if other.is_beyond_noise else "which noise can explain"
-    by = f"{abs(lead):.1f} points ({decimal(low, 1)} to {decimal(high, 1)})"
+    by = f"{abs(lead):.1f} points (95 %: {decimal(low, 1)} to {decimal(high, 1)})"
     return f"{ablest.name} is ahead of {least.name} by {by}, {beyond}."
 
 

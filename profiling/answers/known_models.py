@@ -7,16 +7,17 @@ from functools import cache
 
 from profiling.errors import ProfilingError
 from profiling.models.architecture import Architecture
-from profiling.models.sources import catalogue
+from profiling.models.load import load
+from profiling.models.sources import catalogue, same_shapes
 
 
 def architecture(name: str) -> Architecture:
-    """The architecture of a model of the catalogue.
+    """The architecture of a model of the catalogue, or of one with the shapes of such a model.
 
     Raises:
         UnsupportedModelType: The operators of its family are not known.
     """
-    return catalogue()[name].architecture()
+    return load(name)
 
 
 @cache
@@ -37,5 +38,7 @@ def left_out() -> list[str]:
 
 
 def model_choices(kind: str | None = None) -> list[str]:
-    """Models that can be asked about, in alphabetical order."""
-    return sorted((name for name, model in models().items() if kind in (None, model.kind)), key=str.casefold)
+    """Models that can be asked about, those with the shapes of another among them, in alphabetical order."""
+    alike = {name: models()[base] for name, (base, _) in same_shapes().items() if base in models()}
+    by_name = {**alike, **models()}
+    return sorted((name for name, model in by_name.items() if kind in (None, model.kind)), key=str.casefold)

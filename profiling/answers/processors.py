@@ -123,6 +123,7 @@ def what_binds(rows: pl.DataFrame) -> str:
     of = "" if least.height == timed.height else f" of the {least.height} whose power is published"
     uses = f" {'It' if thrifty == fastest['accelerator'] else thrifty} uses the least energy{of}." if thrifty else ""
     return (
-        f"{fastest['accelerator']} is the fastest of the {timed.height} that hold the model: {ms} ms ({low} to {high})."
+        f"{fastest['accelerator']} is the fastest of the {timed.height} that hold the model: {ms} ms "
+        f"(80 %: {low} to {high})."
         f"{uses} {limits.capitalize()} of them."
     )

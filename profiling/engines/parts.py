@@ -70,22 +70,18 @@ def parts_of(
         times: Operators of the pass.
         model: The model.
         workload: What is asked of it.
-        engine: What launches kernels, and what a launch takes before its own factor.
+        engine: What launches kernels.
         device: What they run on.
     """
-    opened_per_s, launch_s = opening_rate(engine, device), launch_s_of(engine, device)
+    opened_per_s = opening_rate(engine, device)
     seconds: dict[str, Values] = dict.fromkeys((*PARTS, NETWORK), 0.0)
     passes: Values = 1.0
     for time in times:
         for part, spent in parts_of_operator(time, opened_per_s):
             seconds[part] = seconds[part] + spent
         passes = np.maximum(passes, time.operator.launches)
-    composed_s = launch_s if engine.composes_steps else 0.0
     network = seconds.pop(NETWORK)
-    host = host_parts(model, workload, passes, launch_s, composed_s, engine.eager_launch_s)
-    if engine.composes_delta_rule:
-        host["launches"] = host["launches"] + launch_s * passes * _composed_delta_rule(model, workload, passes)
-    return Parts(seconds | host, network)
+    return Parts(seconds | host_parts(model, workload, passes, Launches.of(engine, device)), network)
 
 
 _CHUNK_TOKENS, _OF_DELTA_RULE, _OF_CHUNK = 64, 44, 9
@@ -144,14 +140,27 @@ def engine_seconds(time: OperatorTime, opened_per_s: Values, factors: npt.NDArra
     return total
 
 
-def host_parts(
-    model: Architecture,
-    workload: Workload,
-    passes: Values,
-    launch_s: Values,
-    composed_launch_s: Values,
-    eager_launch_s: Values = 0.0,
-) -> dict[str, Values]:
+@dataclass(frozen=True, slots=True)
+class Launches:
+    """Seconds of a launch before an engine's own factor, by what is launched: numbers, or arrays over devices."""
+
+    kernel_s: Values
+    composed_s: Values = 0.0
+    """Of kernels that are launched where an engine has none of its own for a step."""
+    delta_rule_s: Values = 0.0
+    """Of those where the gated delta rule is made of small ones."""
+    eager_s: Values = 0.0
+    """Of what a prompt takes more where graphs are captured for steps alone."""
+
+    @classmethod
+    def of(cls, engine: Engine, device: Accelerator) -> Launches:
+        """What launches of an engine take on a device."""
+        launch_s = launch_s_of(engine, device)
+        composed = launch_s if engine.composes_steps else 0.0
+        return cls(launch_s, composed, launch_s if engine.composes_delta_rule else 0.0, engine.eager_launch_s)
+
+
+def host_parts(model: Architecture, workload: Workload, passes: Values, launches: Launches) -> dict[str, Values]:
     """Seconds of what the host does: launches, mixtures, passes, and sequences that decode."""
     layers = [layer for stack in model.stacks for layer in stack.layers]
     ends = [step for stack in model.stacks for step in (*stack.before, *stack.after)]
@@ -159,9 +168,12 @@ def host_parts(
     composed = sum(layer.count * sum(step.composed_kernels for step in layer.steps) for layer in layers)
     mixtures = sum(layer.count for layer in layers if any(isinstance(step, Experts) for step in layer.steps))
     own += sum(step.kernels for step in ends)
-    eager_s = eager_launch_s if workload.stage == "prefill" else 0.0
+    kernels_s = launches.kernel_s * own + launches.composed_s * composed
+    if np.any(launches.delta_rule_s):
+        kernels_s = kernels_s + launches.delta_rule_s * _composed_delta_rule(model, workload, passes)
+    eager_s = launches.eager_s if workload.stage == "prefill" else 0.0
     return {
-        "launches": (launch_s * own + composed_launch_s * composed) * passes,
+        "launches": kernels_s * passes,
         "eager_launches": eager_s * own * passes,
         "mixture_layers": MIXTURE_LAYER_S * mixtures * passes,
         "passes": PASS_S * passes,

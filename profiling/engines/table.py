@@ -130,7 +130,8 @@ _BACKENDS = (
     ("sycl|oneapi|level.?zero", "sycl"),
     ("cpu|blas|neon|avx", "cpu"),
 )
-_VENDOR_BACKENDS = {"nvidia": "cuda", "amd": "rocm", "apple": "metal", "intel": "sycl"}
+_VENDOR_BACKENDS = {"nvidia": "cuda", "amd": "rocm", "apple": "metal", "intel": "sycl", "moore threads": "cuda"}
+"""Backends that llama.cpp is built with for a vendor's devices; MUSA is its CUDA code built for Moore Threads."""
 
 
 def _of_words(folded: str) -> str | None:

@@ -26,6 +26,8 @@ PER_TOKEN, FIRST_TOKEN = "time per token under load", "first token under load"
 """Stages that tell of the steps of serving, and of what comes before a first token."""
 ENOUGH_OWN_ROWS = 8
 """Measured passes of an engine on a device from which on it counts as measured."""
+_ENOUGH_UNITS = 3
+"""Devices, or models, below which an answer says that its interval rests on few."""
 _WIDEST = (0.3, 4.0)
 _UNMEASURED_SHARE = 0.7
 
@@ -91,7 +93,11 @@ class Basis:
             else f"rows of {self.engine} on devices of other classes: none is known of its own ({self.device_class})",
             "all engines": f"rows of all engines; {self.engine} on a {self.device_class} device has too few",
         }[self.scope]
-        return f"{where}; held-out error {self.held_out.mdape_pct:.0f} % ({self.held_out.rows:,} rows)"
+        error = self.held_out
+        units, word = (error.models, "model") if self.scope == "device" else (error.devices, "device")
+        of = "" if not units else f" of one {word}" if units == 1 else f" of {units} {word}s"
+        few = f": so few {word}s that the interval is wider" if 0 < units < _ENOUGH_UNITS else ""
+        return f"{where}; held-out error {error.mdape_pct:.0f} % ({error.rows:,} rows{of}{few})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,8 @@ Windows = Literal["short", "whole", "unknown"]
 LARGE_CARD_BYTES = 70 * GIB
 """From this memory on vLLM reads 8,192 tokens a step and runs 1,024 sequences by default, below it 2,048 and 256
 (vllm/engine/arg_utils.py, `get_batch_defaults`)."""
+_STEP_TOKENS = (2048, 8192)
+"""Tokens of a step on small and large cards where an engine's own are not stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,10 @@ class EngineProfile:
         tokens = self.step_tokens if step_tokens is None else (step_tokens, step_tokens)
         fixed = (self.fixed_gib[0] / 2, self.fixed_gib[1] / 2) if eager else self.fixed_gib
         return replace(self, utilisation=utilisation or self.utilisation, step_tokens=tokens, fixed_gib=fixed)
+
+    def tokens_of_a_step(self, capacity_bytes: float) -> int:
+        """Most tokens of one step on a device of that memory, as the engine is started by default."""
+        return (self.step_tokens or _STEP_TOKENS)[capacity_bytes >= LARGE_CARD_BYTES]
 
     def step_bytes(self, model: Architecture, tensor: int, capacity_bytes: Values) -> tuple[Values, Values]:
         """Low and high bytes of what grows with the tokens of a step, on one device of that memory."""

@@ -34,6 +34,8 @@ class GroupedFormat:
     per_matrix_vectors: bool = False
     """Two 16-bit vectors per matrix, one number per row and one per column (EXL3)."""
     basis: str = ""
+    compute: str = "fp16"
+    """Format of the products where the device has it: that of the numbers, unless they are opened first."""
 
 
 def _mlx(bits: int, group: int, _symmetric: bool) -> GroupedFormat:
@@ -71,17 +73,19 @@ _SCHEMES: dict[str, tuple[Callable[[int, int, bool], GroupedFormat], int]] = {
 }
 """Each scheme and the group size it has unless its name says otherwise."""
 
+_PER_OUTPUT = "one scale per output is negligible; tables and head 16 bit"
 _FIXED = {
     form.name: form
     for form in (
         GroupedFormat("mlx-mxfp4", 4.25, 4.25, 4.25, basis="MLX: one 8-bit scale per 32"),
         GroupedFormat("mlx-nvfp4", 4.5, 4.5, 4.5, basis="MLX: one 8-bit scale per 16"),
         GroupedFormat("mlx-mxfp8", 8.25, 8.25, 8.25, basis="MLX: one 8-bit scale per 32"),
-        GroupedFormat("fp8", 8, basis="one scale per matrix is negligible; tables and head 16 bit"),
-        GroupedFormat("fp8-block", 8 + 32 / 128**2, basis="one 32-bit scale per 128 × 128; tables and head 16 bit"),
-        GroupedFormat("int8", 8, basis="one scale per output is negligible; tables and head 16 bit"),
-        GroupedFormat("w4a16", 4.125, basis="16-bit scale per 128, symmetric; tables and head 16 bit"),
-        GroupedFormat("w8a8", 8, basis="one scale per output is negligible; tables and head 16 bit"),
+        GroupedFormat("fp8", 8, basis="one scale per matrix is negligible; tables and head 16 bit", compute="fp8"),
+        GroupedFormat(
+            "fp8-block", 8 + 32 / 128**2, basis="one 32-bit scale per 128 × 128; tables and head 16 bit", compute="fp8"
+        ),
+        *(GroupedFormat(name, 8, basis=_PER_OUTPUT, compute="fp8") for name in ("fp8-dynamic", "w8a8-fp8")),
+        *(GroupedFormat(name, 8, basis=_PER_OUTPUT, compute="int8") for name in ("int8", "w8a8", "w8a8-int8")),
         GroupedFormat("mxfp4", 4.25, basis="one 8-bit scale per 32; OCP Microscaling v1.0; tables and head 16 bit"),
         GroupedFormat("nvfp4", 4.5, basis="one 8-bit scale per 16; tables and head 16 bit"),
         GroupedFormat("nf4", 4.5, basis="one 32-bit scale per 64; arXiv 2305.14314"),
@@ -91,6 +95,8 @@ _FIXED = {
     )
 }
 _GROUPED = re.compile(r"(mlx|awq|gptq|autoround|hqq)[-_ ]?(?:int)?(\d)[-_ ]?(?:bits?)?(?:[-_ ]?g(\d+))?([-_ ]sym)?")
+_BY_BITS = re.compile(r"w([2-8])a(16|8|fp8)((?:[-_ ]?g\d+|[-_ ]asym)*)")
+"""Names of compressed-tensors: bits of weights and of activations, a scale of 16 bits per group of weights."""
 _TRELLIS = re.compile(r"(exl[23])[-_ ]?(\d+(?:\.\d+)?)(?:bpw)?")
 
 
@@ -99,18 +105,22 @@ def known_formats() -> tuple[str, ...]:
     grouped = [f"mlx-{bits}bit" for bits in (2, 3, 4, 5, 6, 8)]
     grouped += [f"{scheme}-{bits}bit-g128" for scheme in ("awq", "gptq", "autoround") for bits in (4, 8)]
     trellis = [f"{name}-{bits}bpw" for name in ("exl2", "exl3") for bits in ("3.0", "4.0", "5.0", "6.0")]
-    return (*file_types(), *grouped, "hqq-4bit-g64", *trellis, *_FIXED)
+    by_bits = ["w4a16", "w4a16-g32", "w4a16-g64", "w4a16-asym", "w8a16", "w4a8"]
+    return (*file_types(), *grouped, "hqq-4bit-g64", *trellis, *_FIXED, *by_bits)
 
 
 @cache
 def grouped_format(name: str) -> GroupedFormat | None:
     """The format of that name when its width is the same in every matrix of a kind, else None.
 
-    `mlx-4bit`, `mlx-6bit-g32`, `awq-4bit-g128`, `gptq-8bit-g128`, `gptq-4bit-g128-sym`, `exl3-4.0bpw`, `fp8-block`, …
+    `mlx-4bit`, `mlx-6bit-g32`, `awq-4bit-g128`, `gptq-8bit-g128`, `gptq-4bit-g128-sym`, `exl3-4.0bpw`, `fp8-block`,
+    `w4a16-g32`, `w8a16`, `w8a8`, `fp8-dynamic`, …
     """
     folded = name.strip().casefold()
-    if folded in _FIXED:
-        return _FIXED[folded]
+    if fixed := _FIXED.get(folded) or _FIXED.get(re.sub(r"[_ ]", "-", folded)):
+        return fixed
+    if match := _BY_BITS.fullmatch(folded):
+        return _by_bits(int(match[1]), match[2], match[3])
     if match := _GROUPED.fullmatch(folded):
         scheme, bits, group, symmetric = match.groups()
         make, usual = _SCHEMES[scheme]
@@ -125,6 +135,25 @@ def grouped_format(name: str) -> GroupedFormat | None:
             f"{match[1]}-{bits}bpw", bits, 16, head, per_matrix_vectors=match[1] == "exl3", basis=basis
         )
     return None
+
+
+def _by_bits(bits: int, activations: str, rest: str) -> GroupedFormat | None:
+    """`w4a16` and its like, with the group size that the name says, else 128, as compressed-tensors' presets have it.
+
+    Formats: src/compressed_tensors/quantization/quant_scheme.py of vllm-project/compressed-tensors, at 0bb1251.
+    """
+    size = re.search(r"g(\d+)", rest)
+    group = int(size[1]) if size else 128
+    if not group:
+        return None
+    zero = bits if "asym" in rest else 0
+    name = f"w{bits}a{activations}" + (f"-g{group}" if size else "") + ("-asym" if zero else "")
+    zeros = f" and {bits}-bit zero" if zero else ""
+    symmetry = "" if zero else ", symmetric"
+    # Weights below the width of activations are opened to it before the product.
+    compute = {"16": "fp16", "8": "int8", "fp8": "fp8"}[activations]
+    basis = f"16-bit scale{zeros} per {group}{symmetry}; tables and head 16 bit"
+    return GroupedFormat(name, bits + (16 + zero) / group, basis=basis, compute=compute)
 
 
 def format_widths(model: Architecture, name: str) -> Widths:
@@ -253,8 +282,10 @@ def _other_scheme(folded: str) -> str | None:
     for scheme in ("awq", "gptq", "autoround", "hqq"):
         if re.search(rf"(?<![a-z0-9]){scheme}(?:model)?(?![a-z0-9])", folded.replace("auto-round", "autoround")):
             return f"{scheme}-{width}bit{size or f'-g{_SCHEMES[scheme][1]}'}"
-    if fixed := re.search(r"(?<![a-z0-9])(fp8|w4a16|w8a8)(?![a-z0-9])", folded):
-        return fixed[1]
+    if fixed := re.search(
+        r"(?<![a-z0-9])(fp8(?:[-_](?:dynamic|block))?|w[2-8]a(?:16|8|fp8)(?:[-_]asym)?)(?![a-z0-9])", folded
+    ):
+        return fixed[1].replace("_", "-") + (size if fixed[1].startswith("w") else "")
     if "mlx" in folded and (micro := re.search(r"(?<![a-z0-9])(mxfp4|nvfp4|mxfp8)(?![a-z0-9])", folded)):
         return f"mlx-{micro[1]}"
     return f"mlx-{width}bit{size}" if "mlx" in folded and bits else None

@@ -21,6 +21,8 @@ def load(model: str | Path) -> Architecture:
     text = str(model)
     if text in catalogue():
         return catalogue()[text].architecture()
+    if text in same_shapes():
+        return _alike(text)
     if is_path(text):
         return from_path(text)
     match = resolve_model(text)

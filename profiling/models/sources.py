@@ -27,6 +27,8 @@ from profiling.reference_files import reference_rows, reference_text
 """Tables that ship with the package: architectures, accelerators, weight formats, Table 1."""
 
 
+_TYPE_OF_TWO = "git"
+"""A `model_type` that two families are published under: GIT, and Grok 2."""
 # What arithmetic on a field of another kind than expected raises.
 _ODD_FIELDS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -49,7 +51,7 @@ def from_config(config: Mapping[str, Any], name: str | None = None) -> Architect
     whole = str(config.get("model_type") or "") if text is not config else ""
     stated_type = str(text.get("model_type") or "")
     # Copies of a model under a type of their own name the class that builds it.
-    by_class = "" if stated_type in FAMILIES else _type_by_class(text)
+    by_class = "" if stated_type in FAMILIES and stated_type != _TYPE_OF_TWO else _type_by_class(text)
     model_type = by_class if by_class in FAMILIES or not stated_type else stated_type
     text = {**text, "model_type": model_type}
     named = {**text, "_name_or_path": name} if name else text

@@ -72,6 +72,10 @@ _OF_SOME_MATRICES = frozenset({"mxfp4", "nvfp4", "mxfp8", "fp8", "w4a16", "w8a8"
 """Formats that publishers apply to some matrices of a model and leave others at 16 bits, each in its own way."""
 
 
+_SAME = {"fp8-dynamic": "fp8", "fp8_dynamic": "fp8", "w8a8-fp8": "fp8", "w8a8-int8": "w8a8"}
+"""Other names of formats whose scales are as many: they say how activations are rounded."""
+
+
 def means_published(form: str | None, published: StoredFormat) -> bool:
     """Whether a format that is asked for is that of the checkpoint as published.
 
@@ -81,6 +85,7 @@ def means_published(form: str | None, published: StoredFormat) -> bool:
     if form is None:
         return True
     text, name = form.strip().casefold(), published.name.casefold()
+    text = _SAME.get(text, text)
     kind = re.split(r"[ -]", name.removeprefix("int "), maxsplit=1)[0]
     is_alone = not set(name) & set(",+")
     return text == name or (is_alone and text == kind and text in _OF_SOME_MATRICES)

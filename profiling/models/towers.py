@@ -25,15 +25,17 @@ _MERGES = {"gemma4_vision": 3, "qwen2_5_vl": 2, "qwen2_vl": 2, "qwen2_5_omni_vis
 _HEADS = ("num_attention_heads", "num_heads", "encoder_attention_heads", "n_heads", "vt_num_attention_heads")
 _PROJECTORS: Mapping[str, str] = {
     **dict.fromkeys(("llava", "llava_next", "llava_next_video", "llava_onevision"), "vt tt"),
+    **dict.fromkeys(("deepseek_vl", "video_llama_3"), "vt tt"),
     **dict.fromkeys(("gemma3", "gemma4", "paligemma"), "vt"),
     **dict.fromkeys(("internvl", "internvl_chat", "qianfan_ocr"), "mt tt"),
     **dict.fromkeys(("muse_glimmer", "muse_spark"), "mp pp pt"),
     **dict.fromkeys(("qwen2_vl", "kimi_k25", "kimi_k3"), "mm mt"),
     **dict.fromkeys(("idefics3", "smolvlm"), "mt"), **dict.fromkeys(("minicpmv", "minicpmo"), "vt tt tt tt tt tt"),
-    "mistral3": "mv vt tt", "lfm2_vl": "mp pt", "inkling2": "mp pt", "minimax_m3_vl": "vt tt nt tt",
-    "glm4v": "mt tt tw tw wt", "glm4v_moe": "mt tt tw tw wt",
+    **dict.fromkeys(("mistral3", "mistral_large4", "lighton_ocr"), "mv vt tt"), "llama4": "wp pp pt",
+    **dict.fromkeys(("lfm2_vl", "inkling2"), "mp pt"), "minimax_m3_vl": "vt tt nt tt",
+    **dict.fromkeys(("glm4v", "glm4v_moe", "glm46v", "glmga"), "mt tt tw tw wt"),
     **dict.fromkeys(("glm5_next", "glm_ocr"), "mo oo ow ow wo"),
-    "glm46v": "mt tt tw tw wt", "deepseek_v41": "mt tt", "paddleocr_vl": "mm mt", "cohere2_vision": "ma ht",
+    "deepseek_v41": "mt tt", "paddleocr_vl": "mm mt", "cohere2_vision": "ma ht",
 }  # fmt: skip
 """Matrices from the tower to the decoder by the model type of the whole, as transformers builds them: each from one
 width to another. v the tower's, m that of merged patches, t and n the decoder's, once and of merged tokens, o what the
@@ -61,6 +63,8 @@ _DEFAULTS: Mapping[str, Mapping[str, int]] = {"idefics3": _IDEFICS, "smolvlm": _
 """Widths of towers that configs of a family may leave out, as transformers fills them in."""
 _UNLIKE_TRANSFORMERS = frozenset({"inkling_vision"})
 """Towers that are no transformers: patches are joined step by step."""
+_READ_WHOLE = frozenset({"blt"})
+"""Families every part of whose configs is of the decoder, or named by its reader."""
 _DENSE_AHEAD = ("inkling",)
 """Families whose layers that predict ahead have no experts (transformers)."""
 _HEADLESS = frozenset({"minicpmv", "minicpmo"})
@@ -142,7 +146,7 @@ def _positions(tower: Mapping[str, Any]) -> int:
         return high * (size_of(tower, "pos_emb_width") or high)
     stated = size_of(tower, "num_position_embeddings", "num_patches") or 2 * size_of(tower, "position_embedding_size")
     size, patch = size_of(tower, "image_size"), size_of(tower, "patch_size")
-    if not stated and size and patch and kind.startswith(("clip", "siglip", "intern", "idefics3", "smolvlm")):
+    if not stated and size and patch and kind.startswith(("clip", "siglip", "intern", "idefics3", "smolvlm", "llama4")):
         stated = (size // patch) ** 2
     return stated or _POSITIONS.get(kind, _KIMIS_POSITIONS if "vt_hidden_size" in tower else 0)
 
@@ -173,7 +177,7 @@ def _projector(
         merge = merge or size_of(config, "spatial_merge_size", "downsample_factor", "scale_factor") or _USUAL_MERGE
         own = (
             size_of(config, "projector_hidden_size")
-            or size_of(tower, "projection_hidden_dim")
+            or size_of(tower, "projection_hidden_dim", "vision_output_dim")
             or _OWN_WIDTH.get(kind, 0)
         )
         gated = size_of(tower, "projection_intermediate_size", "intermediate_size")
@@ -304,6 +308,8 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
         text: The part that describes the decoder; may be the same.
         model: The decoder, for the size of layers like its last.
     """
+    if model.model_type in _READ_WHOLE:
+        return
     # Where omni models and T5Gemma 2 keep what reads.
     nested = next((part for name in ("thinker_config", "encoder") if isinstance(part := config.get(name), Mapping)), {})
     towers = {**nested, **config}

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from profiling.devices.accelerators import Accelerator
-from profiling.engines.table import engine_of
+from profiling.engines.parts import Launches
+from profiling.engines.table import engine_of, opening_rate
 from profiling.engines.time import Basis, shipped_times
 from profiling.memory.engines import EngineProfile
 from profiling.memory.need import MemoryNeed, memory_need
 from profiling.models.architecture import Architecture
 from profiling.roofline.operator_time import Calibration, OperatorTime, operator_times
+from profiling.roofline.sums import BOUNDS, Sums, moved_bytes
 from profiling.roofline.tokens import shifted_lengths
-from profiling.roofline.whole import TIME_NAMES, EngineTime, PassTime, bound_of, cut_as_by, interval
+from profiling.roofline.whole import TIME_NAMES, EngineTime, PassTime, cut_as_by, interval
 from profiling.roofline.workload import Workload
 
 
@@ -47,15 +49,12 @@ class Estimate:
     def calibrated(self) -> bool:
         """Whether the operators that make up most of the time are predicted from measurements."""
         measured = sum(float(t.operator.count * t.bound_s) for t in self.operators if t.calibrated)
-        return measured > 0.5 * sum(float(t.operator.count * t.bound_s) for t in self.operators)
+        return measured > 0.5 * float(Sums.least(self.operators).bound)
 
     @property
     def bound_by(self) -> str:
         """What bounds the largest part of the time."""
-        parts: dict[str, float] = {}
-        for time in self.operators:
-            parts[time.bound_by] = parts.get(time.bound_by, 0.0) + float(time.operator.count * time.bound_s)
-        return max(parts, key=lambda side: parts[side])
+        return BOUNDS[int(Sums.least(self.operators).side())]
 
     @property
     def fraction_of_roof(self) -> float:
@@ -95,12 +94,20 @@ def estimate(
     timed = EngineTime(engine_of(engine, accelerator), shipped_times(), accelerator)
     fitted = calibration if timed.engine.reference_kernels else None
 
+    opened_per_s, launches = opening_rate(timed.engine, accelerator), Launches.of(timed.engine, accelerator)
+
     def ask(load: Workload) -> tuple[list[OperatorTime], PassTime]:
+        """A grid of one, or of as many as the load has lengths."""
         shown = operator_times(model, accelerator, load, fitted, timed.engine)
         cut = cut_as_by(timed.engine, load)
         run = shown if cut is load else operator_times(model, accelerator, cut, fitted, timed.engine)
-        bound = bound_of(shown, accelerator, load)
-        return shown, interval(timed.likely_s(run, model, cut), bound, *timed.ends(load))
+        factors = timed.factors(model, cut, cut.precision)
+        sums = Sums.least(shown, np.shape(load.context))
+        for time in run:
+            sums.add_likely(time, opened_per_s, factors)
+        sums.add_host([time.operator for time in run], model, cut, launches, factors)
+        bound_s = sums.bound_of_pass(moved_bytes(shown), accelerator, load)
+        return shown, interval(timed.in_parts(sums.likely, cut), bound_s, *timed.ends(load))
 
     batch = float(workload.batch)
     first: PassTime | None = None

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from functools import reduce
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from itertools import product as combinations
 
@@ -21,8 +20,8 @@ import polars as pl
 from profiling.calibration.grid import CALIBRATED_CLASSES, CalibratedPart, Cut, calibrated_part
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.engines.effects import attention_of
-from profiling.engines.parts import PLACES, host_parts
-from profiling.engines.table import Engine, engine_of, launch_s_of, opening_rate
+from profiling.engines.parts import Launches
+from profiling.engines.table import Engine, engine_of, opening_rate
 from profiling.engines.time import EngineTimes, shipped_times
 from profiling.errors import IllegalParallelism, InvalidWorkload
 from profiling.memory.engines import EngineProfile, engine_profile
@@ -32,7 +31,7 @@ from profiling.roofline.links import link_of
 from profiling.roofline.operator_time import OperatorModel
 from profiling.roofline.operators import Operator, OperatorClass, operators
 from profiling.roofline.roof import EXCHANGE, Roof, roofs_of, stacked_roof
-from profiling.roofline.sums import CACHED_ROWS, Rates, Sums, merged
+from profiling.roofline.sums import BOUNDS, CACHED_ROWS, Rates, Sums, merged
 from profiling.roofline.whole import TIME_NAMES, EngineTime, bound_together, cut_as_by, interval
 from profiling.roofline.workload import (
     AttentionKernel,
@@ -46,7 +45,6 @@ from profiling.roofline.workload import (
 Array = npt.NDArray[np.float64]
 _ROWS_TOGETHER = 100_000
 VERDICTS = ("fits", "borderline", "does not fit", "unsupported precision")
-BOUNDS = ("memory", "compute", "communication")
 
 SCHEMA: dict[str, pl.DataType] = {
     "model": pl.String(), "accelerator": pl.String(), "stage": pl.String(), "attention": pl.String(),
@@ -114,9 +112,7 @@ class _Axes:
     labels: pl.DataFrame
     engines: Sequence[EngineTime]
     """Of each accelerator."""
-    launch_s: Array
-    composed_launch_s: Array
-    eager_launch_s: Array
+    launches: Launches
     opening_rate: Array
     factors_of: dict[tuple[str, Stage], Array] = field(default_factory=dict)
     """Of kernels of attention at a stage: models and workloads differ in nothing else that they rest on."""
@@ -184,14 +180,15 @@ def _axes(grid: Grid) -> _Axes:
     on_chip = of_accelerators([device.last_level_cache_bytes or np.inf for device in devices])
     cache = of_accelerators([device.last_level_cache_bytes or 0.0 for device in devices])
     bandwidth = of_accelerators([device.bandwidth_bytes_per_s for device in devices])
-    launch_s = of_accelerators([launch_s_of(engine.engine, engine.accelerator) for engine in engines])
-    composed = launch_s * of_accelerators([float(engine.engine.composes_steps) for engine in engines])
-    eager = of_accelerators([engine.engine.eager_launch_s for engine in engines])
+    of_devices = [Launches.of(engine.engine, engine.accelerator) for engine in engines]
+    launches = Launches(*(
+        of_accelerators([float(getattr(of_device, each.name)) for of_device in of_devices]) for each in fields(Launches)
+    ))  # fmt: skip
     opening = of_accelerators([opening_rate(engine.engine, engine.accelerator) for engine in engines])
     shared = np.array([device.unified_memory for device in devices])[:, None, None, None]
     return _Axes(
         grid, precision, batch, context, roofs, parts, capacity, shared, on_chip, cache, bandwidth, shape,
-        _labels(grid), engines, launch_s, composed, eager, opening,
+        _labels(grid), engines, launches, opening,
     )  # fmt: skip
 
 
@@ -302,10 +299,7 @@ class _Block:
         if not both:
             sums.add(loads, rates, bound=True, likely=False)
         sums.add([load for load in parts if load.operator_class not in calibrated], rates, bound=both, likely=True)
-        passes = reduce(np.maximum, [load.launches for load in parts])
-        host = host_parts(model, workload, passes, axes.launch_s, axes.composed_launch_s, axes.eager_launch_s)
-        for name, seconds in host.items():
-            sums.likely[...] += seconds * factors[..., PLACES[name]]
+        sums.add_host(parts, model, workload, axes.launches, factors)
         rest = sums.likely.copy()
         sums.add([load for load in parts if load.operator_class in calibrated], rates, bound=both, likely=True)
         return cls(model, workload, steps, flops, moved, sums, rest, cut, np.zeros(axes.shape, dtype=bool), factors)
@@ -339,14 +333,12 @@ class _Block:
         verdict[np.isnan(time["bound_s"])] = 3
         made = axes.batch if workload.stage == "decode" else axes.batch * axes.context
         rate = np.where(verdict < 2, made / time["likely_s"], np.nan)
-        waiting = sums.bound - sums.computing - sums.communicating
-        largest = np.where(sums.computing > waiting, 1, 0).astype(np.uint8)
-        largest[sums.communicating > np.maximum(sums.computing, waiting)] = 2
         if not axes.grid.intervals:
             time |= {"low_s": _UNKNOWN, "high_s": _UNKNOWN}
         return {
-            "flops": self.flops, "bytes_moved": self.moved, **time, "calibrated": self.calibrated, "bound_by": largest,
-            "memory_low_gib": low / GIB, "memory_high_gib": high / GIB, "verdict": verdict, "tokens_per_s": rate,
+            "flops": self.flops, "bytes_moved": self.moved, **time, "calibrated": self.calibrated,
+            "bound_by": sums.side(), "memory_low_gib": low / GIB, "memory_high_gib": high / GIB, "verdict": verdict,
+            "tokens_per_s": rate,
         }  # fmt: skip
 
 

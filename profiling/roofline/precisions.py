@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from profiling.models.architecture import Architecture, fact_of
-from profiling.models.format_names import format_widths
+from profiling.models.format_names import format_widths, grouped_format
 from profiling.models.gguf import gguf_spread
 from profiling.models.stored import Group, StoredFormat, means_published
 from profiling.roofline.workload import ACTIVATION_BITS, NARROW, Precision, precision_of, weight_formats
 
+MATRICES: tuple[Group, ...] = ("attention", "feed_forward", "experts")
+"""Groups that formats of products speak of; the others are multiplied at 16 bits."""
 GROUPS: tuple[Group, ...] = ("feed_forward", "attention", "experts", "other", "embedding", "head")
 
 
@@ -28,20 +30,22 @@ def precision_for(model: Architecture, weight_format: str | None = None, kv_bits
     if weight_format.casefold() in weight_formats() and not weight_format.casefold().startswith("gguf-"):
         return precision_of(weight_format, kv_bits)
     widths = format_widths(model, weight_format.removeprefix("gguf-"))
-    # Formats of that kind are opened to 16 bits before the product.
+    # Formats of GGUF are opened to 16 bits before the product, and so are most others.
+    form = grouped_format(weight_format)
+    compute = form.compute if form else "fp16"
     return Precision(
         weight_bits=widths.feed_forward, attention_weight_bits=widths.attention, expert_bits=widths.experts,
         embedding_bits=widths.embedding, head_bits=widths.head, other_bits=widths.other, kv_bits=kv_bits,
-        computes=tuple((group, "fp16") for group in GROUPS), spread=gguf_spread(model, weight_format),
+        activation_bits=ACTIVATION_BITS.get(compute, 16.0), spread=gguf_spread(model, weight_format),
+        computes=tuple((group, compute if group in MATRICES else "fp16") for group in GROUPS),
     )  # fmt: skip
 
 
 def published_precision(stored: StoredFormat, kv_bits: float = 16) -> Precision:
     """The precision of a checkpoint's own format."""
     widths = {group: stored.of(group) for group in GROUPS}
-    matrices: tuple[Group, ...] = ("attention", "feed_forward", "experts")
     stated = {group for group, _ in stored.widths}
-    computes = [widths[group].compute for group in matrices if group in stated]
+    computes = [widths[group].compute for group in MATRICES if group in stated]
     narrow = [compute for compute in computes if compute in NARROW]
     # Between products numbers pass as the widest of the formats of the blocks need them.
     activations = 16.0

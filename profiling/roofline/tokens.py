@@ -89,7 +89,8 @@ class Tokens:
         if core.cross:
             return np.multiply(self.new, self.source)
         if not core.causal:
-            return np.multiply(self.new, self.context)
+            reach = min(core.window or np.inf, core.chosen or np.inf)
+            return np.multiply(self.new, np.minimum(self.context, reach))
         earlier = np.subtract(self.context, self.new)
         return cast("Values", _pairs_up_to(core, self.context) - _pairs_up_to(core, earlier))
 

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.effects import attention_of
-from profiling.engines.parts import parts_of
 from profiling.engines.table import Engine
 from profiling.engines.time import PER_TOKEN, Basis, EngineTimes
 from profiling.models.architecture import Architecture
@@ -61,14 +60,6 @@ def pass_time(times: Sequence[OperatorTime]) -> PassTime:
         low_s=sum((time.operator.count * time.prediction.low_s for time in times), start=0.0),
         high_s=sum((time.operator.count * time.prediction.high_s for time in times), start=0.0),
     )
-
-
-def bound_of(times: Sequence[OperatorTime], accelerator: Accelerator, workload: Workload) -> Values:
-    """The least time of a pass: prompts may pass through stages in parts, small loops may stay in cache."""
-    bound = sum((time.operator.count * time.bound_s for time in times), start=0.0)
-    moved = sum((time.operator.count * time.operator.bytes_moved for time in times), start=0.0)
-    cache_bytes = accelerator.last_level_cache_bytes or 0.0
-    return bound_together(bound, moved, cache_bytes, accelerator.bandwidth_bytes_per_s, workload)
 
 
 def bound_together(
@@ -142,12 +133,6 @@ class EngineTime:
             "encode": (f"prefill{several}", "prefill"),
         }[workload.stage]
         return self.fitted.basis(self.engine, self.accelerator, names)
-
-    def likely_s(self, times: Sequence[OperatorTime], model: Architecture, workload: Workload) -> Values:
-        """Likely seconds of a pass whose operators these are, cut as the workload says."""
-        parts = parts_of(times, model, workload, self.engine, self.accelerator)
-        seconds = parts.stacked() @ self.factors(model, workload, workload.precision) + parts.network_s
-        return self.in_parts(seconds, workload)
 
     def in_parts(self, seconds: Values, workload: Workload) -> Values:
         """What seconds of all operators are of a pass that is cut as the workload says."""

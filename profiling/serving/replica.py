@@ -149,7 +149,6 @@ def replica_of(
     options = room.options
     profile = options.profile(options.engine)
     large = room.device.usable_memory_bytes >= LARGE_CARD_BYTES
-    step_tokens = (profile.step_tokens or (2048, 8192))[large]
     workload = Workload(draft=options.draft, acceptance=options.acceptance, draft_cost=options.draft_cost)
     engine, attention = engine_of(options.engine, room.device), attention_of(room.model, "flash")
     waiting = shipped_times().waiting(
@@ -158,7 +157,8 @@ def replica_of(
     alone = held_back_steps if room.split.data == 1 else 0.0
     return Replica(
         steps=times[end], cache_tokens=room.tokens, cache_bytes_per_token=room.bytes_per_token,
-        tokens_per_step=step_tokens, sequences=room.split.data * (1024 if large else 256),
+        tokens_per_step=profile.tokens_of_a_step(room.device.usable_memory_bytes),
+        sequences=room.split.data * (1024 if large else 256),
         tokens_per_decode=workload.tokens_per_step, step_cost=1 + options.draft * options.draft_cost,
         separate_prefill=engine.separate_prefill, answering_s=waiting.answering_s,
         waited_steps=waiting.steps * (1 + alone), balance_steps=round(waiting.steps * (held_back_steps - alone)),

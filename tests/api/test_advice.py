@@ -66,6 +66,7 @@ def test_the_names_of_the_command_line_are_understood_and_no_parameter_is_left_a
         get(client, "fit", **asked, context="16k", kv_format="q8_0")["rows"]
         == (get(client, "fit", **asked, seq=16_384, kv_bits="q8_0")["rows"])
     )
+    assert get(client, "fit", model=LLAMA, device="4090")["rows"] == get(client, "fit", **asked)["rows"]
     # Left aside, it would be the answer to another question.
     refused = client.get("/api/v1/fit", params={**asked, "batsh": 4})
     assert (refused.status_code, "there is no parameter 'batsh'; nearest: batch" in refused.text) == (422, True)

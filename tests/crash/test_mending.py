@@ -33,7 +33,7 @@ def derived(home: Settings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return times
 
 
-def found(home: Settings, what: str) -> tuple[bool, str, str]:
+def state_of(home: Settings, what: str) -> tuple[bool, str, str]:
     (finding,) = (check for check in examine(home) if check.what == what)
     return finding.fine, finding.detail, finding.advice
 
@@ -49,7 +49,7 @@ def test_the_link_is_mended_though_nothing_changed(home: Settings, derived: list
         link.symlink_to("other.duckdb")
     elif broken == "is a file":
         link.write_bytes(b"")
-    assert found(home, "link") == (
+    assert state_of(home, "link") == (
         False,
         f"{link} does not lead to {current(home.published).path.name}",
         "skyline refresh",
@@ -58,7 +58,7 @@ def test_the_link_is_mended_though_nothing_changed(home: Settings, derived: list
     assert refresh(["bundled"], home, lines.append).unchanged
     assert (link.resolve(), derived) == (current(home.published).path.resolve(), [])
     assert f"mended the link {LINK}" in lines
-    assert found(home, "link")[0]
+    assert state_of(home, "link")[0]
 
 
 GARBAGE = ["", "{", "[]", "null", '"text"', "1e999", "[" * 100_000, "\0\0\0", "\ud800"]
@@ -130,7 +130,7 @@ def test_a_declaration_that_is_no_file_is_named(home: Settings, derived: list[st
     with pytest.raises(BrokenDeclaration, match=r"mine\.toml cannot be read \(It is no ordinary file\)"):
         refresh(["bundled"], home)
     assert derived == []
-    assert not found(home, "declared boards")[0]
+    assert not state_of(home, "declared boards")[0]
 
 
 def test_a_record_of_what_was_forgotten_that_cannot_be_read_is_named_and_nothing_comes_back(
@@ -140,7 +140,7 @@ def test_a_record_of_what_was_forgotten_that_cannot_be_read_is_named_and_nothing
     with pytest.raises(BrokenManifest, match=r"forgotten\.jsonl cannot be read .* restore it from a backup"):
         refresh(["bundled"], home)
     assert derived == []
-    assert not found(home, "record of what was forgotten")[0]
+    assert not state_of(home, "record of what was forgotten")[0]
 
 
 @pytest.mark.parametrize("pointer", [None, "{", '{"file": "skyline-111.duckdb", "fingerprint": "x"}'])
@@ -153,7 +153,7 @@ def test_a_lost_pointer_leads_to_the_newest_whole_release_and_a_new_one_is_made(
         (home.published / POINTER).write_text(pointer)
     with pytest.raises(NotPublished, match="skyline refresh"):
         current(home.published)
-    fine, detail, advice = found(home, "warehouse")
+    fine, detail, advice = state_of(home, "warehouse")
     assert (fine, "skyline refresh" in advice) == (False, True), detail
     lines: list[str] = []
     refresh(["bundled"], home, lines.append)
@@ -171,7 +171,7 @@ def test_a_block_that_changed_is_found_though_the_dictionary_can_be_read(home: S
             file.seek(int(size * share))
             file.write(b"\xa5" * 4096)
     assert fault_of_current(current(home.published))
-    assert found(home, "release")[::2] == (False, "skyline refresh")
+    assert state_of(home, "release")[::2] == (False, "skyline refresh")
     refresh(["bundled"], home)
     assert derived == ["anew"]
 
@@ -198,7 +198,7 @@ def test_a_raw_file_that_changed_is_named_set_aside_and_fetched_again(home: Sett
     )
     whole = board.path.read_bytes()
     board.path.write_bytes(whole[:100] + b"\xa5" + whole[101:])
-    fine, detail, advice = found(home, "raw files")
+    fine, detail, advice = state_of(home, "raw files")
     assert (fine, board.path.name in detail, advice) == (False, True, "skyline refresh")
     lines: list[str] = []
     refresh(["bundled"], home, lines.append)
@@ -208,7 +208,7 @@ def test_a_raw_file_that_changed_is_named_set_aside_and_fetched_again(home: Sett
     (aside,) = [snapshot for snapshot in store.snapshots(SET_ASIDE) if snapshot.manifest.uri == board.manifest.uri]
     assert "changed in the store" in aside.manifest.layout
     assert store.broken() == []
-    assert found(home, "raw files")[0]
+    assert state_of(home, "raw files")[0]
 
 
 def test_a_file_whose_source_cannot_be_asked_is_said_to_be_lost_and_the_rest_goes_on(

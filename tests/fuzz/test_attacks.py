@@ -230,14 +230,14 @@ def test_what_is_no_file_of_ours_in_a_folder_is_passed_over_and_the_rest_is_read
     os.mkfifo(inbox / "pipe.csv")
     (inbox / "2023-05-23-again.csv").symlink_to(inbox / "2023-05-23.csv")
     (inbox / os.fsdecode(b"\xff-2023-05-26.csv")).write_bytes(seeds.SCRAPE.replace(b"50", b"51"))
-    found = collect([str(inbox)], home)
-    reasons = dict(found.set_aside)
+    collection = collect([str(inbox)], home)
+    reasons = dict(collection.set_aside)
     assert set(reasons) == {"linked.csv", "device.csv", "lost.csv", "circle.csv", "pipe.csv", "measured.bundle"}
     assert "link that leads outside the folder" in reasons["linked.csv"]
     assert "link that leads outside the folder" in reasons["measured.bundle"]
     assert reasons["pipe.csv"] == "pipe.csv is no ordinary file"
-    assert {stored.manifest.uri for stored in found.new} == {"2023-05-23-again.csv", r"\xff-2023-05-26.csv"}
-    assert found.known == 1  # what the link within the folder leads to
+    assert {stored.manifest.uri for stored in collection.new} == {"2023-05-23-again.csv", r"\xff-2023-05-26.csv"}
+    assert collection.known == 1  # what the link within the folder leads to
     assert not any(b"hunter2" in path.read_bytes() for path in home.raw.rglob("*") if path.is_file())
     with pytest.raises(NothingFound, match="no ordinary file"):
         collect([str(inbox / "pipe.csv")], home)
@@ -267,8 +267,8 @@ def test_every_name_that_a_file_can_have_is_read_once_and_is_told_from_every_oth
         os.utime(path, (1e9, 1e9))
     lines: list[str] = []
     assert len(new_files(home)) == len(ODD_NAMES)
-    found = collect([str(home.inbox)], home, lines.append)
-    assert {stored.manifest.uri for stored in found.new} == set(ODD_NAMES.values())
+    collection = collect([str(home.inbox)], home, lines.append)
+    assert {stored.manifest.uri for stored in collection.new} == set(ODD_NAMES.values())
     assert all(line.isprintable() for line in lines)
     assert new_files(home) == []
     assert collect([str(home.inbox)], home).known == len(ODD_NAMES)
@@ -291,8 +291,8 @@ def test_bundles_of_any_name_keep_no_other_from_being_loaded(home: Settings) -> 
         for added in tick.dynamic_partitions_requests or []:
             instance.add_dynamic_partitions(added.partitions_def_name, list(added.partition_keys))
     # Whoever reads the folder itself takes them all.
-    found = collect([str(home.inbox)], home)
-    assert (len(found.new), found.known) == (1, len(names) - 1)
+    collection = collect([str(home.inbox)], home)
+    assert (len(collection.new), collection.known) == (1, len(names) - 1)
     assert new_bundles(home) == ([], [])
 
 

@@ -102,7 +102,7 @@ def test_the_old_board_is_one_link_away_and_old_addresses_still_lead_to_it(visit
 def test_models_are_compared_by_domain_beyond_the_old_board(visit: Visit) -> None:
     page = visit.open("compare?models=Qwen/Qwen3.6-27B&models=google/gemma-4-31B-it")
     line = page.locator("table.list tr", has_text="Ability: overall").inner_text()
-    assert re.search(r"\d\.\d \(\d+\.\d to \d+\.\d\)", line)
+    assert re.search(r"\d\.\d \(90 %: \d+\.\d to \d+\.\d\)", line)
     assert line.rstrip().endswith(("≈", "▲", "▼"))
     assert page.get_by_text("Ability by domain").first.is_visible()
     old = page.get_by_text("Scores and their noise", exact=True)

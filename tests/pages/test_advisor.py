@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import BrowserContext
 from typer.testing import CliRunner
 
 from pipelines.commands.app import app
 
-from .served_pages import Visit
+from .served_pages import Served, Visit, visiting
 
 pytestmark = [pytest.mark.page]
 
@@ -27,9 +28,18 @@ def test_the_answer_is_that_of_the_command(visit: Visit, bundled_home: Path) -> 
     said = " ".join(page.locator(".answer").first.inner_text().split())
     assert best["model_id"].rpartition("/")[2] in said
     assert f"in {best['weight_format']}" in said
-    assert f"{best['ability_in_format']:.1f} ({best['ability_low']:.1f} to {best['ability_high']:.1f})" in said
+    assert f"{best['ability_in_format']:.1f} (90 %: {best['ability_low']:.1f} to {best['ability_high']:.1f})" in said
     assert best["longest_context"] >= 65_536
     assert visit.errors == []
+
+
+def test_on_a_phone_the_verdict_stands_in_the_row_of_each_candidate(browser: BrowserContext, served: Served) -> None:
+    for visit in visiting(browser, served.url, width=390):
+        page = visit.open("advisor")
+        verdicts = page.locator('.tabulator-row [tabulator-field="Verdict"]').locator("visible=true")
+        assert {"Runs well", "Needs more memory"} <= set(verdicts.all_inner_texts())
+        assert verdicts.count() == page.locator(".tabulator-row").count()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 @pytest.mark.slow

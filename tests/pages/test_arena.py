@@ -16,7 +16,7 @@ def models(visit: Visit) -> list[str]:
 @pytest.mark.slow
 def test_another_board_changes_the_ratings_and_its_address_restores_them(visit: Visit) -> None:
     shown = visit.open("arena?source=reference&over=publication")
-    shown.get_by_text(f"{LEADER} leads with 1,470 (1,465 to 1,475)").first.wait_for()
+    shown.get_by_text(f"{LEADER} leads with 1,470 (95 %: 1,465 to 1,475)").first.wait_for()
     # The bundled dates share few models, so nothing says that levels held between them.
     shown.get_by_text("5 models on both moved by +17.0 points in the median").first.wait_for()
     before = models(visit)

@@ -10,19 +10,25 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from dashboards.parts import formats
-from warehouse.reader import Reader
+from profiling.answers.advise import advise
+from profiling.answers.candidate import Need
+from profiling.answers.door import Door
+from profiling.answers.evidence import Evidence
+from warehouse.reader import PerRelease, Reader
 from warehouse.settings import Settings
 
 from .served_pages import Served, Visit, downloaded, visiting
 
 pytestmark = [pytest.mark.page]
 
+_BY_BOARD = "quality=open_llm_v2_average"
+
 
 @pytest.fixture(scope="module")
 def standing(browser: BrowserContext, served: Served) -> Iterator[Visit]:
     """The page as it opens, one for all who only read it."""
     for visit in visiting(browser, served.url):
-        visit.open("choices")
+        visit.open(f"choices?{_BY_BOARD}")
         yield visit
 
 
@@ -40,13 +46,41 @@ def test_a_newcomer_with_one_rtx_4090_reads_the_answer_and_it_is_that_of_sql(
     ).row(0, named=True)
     assert answer.locator("h3").inner_text() == best["model_id"]
     said = " ".join(answer.inner_text().split())
-    assert f"{best['open_llm_v2_average']:.2f} ± {best['open_llm_v2_standard_error']:.2f}" in said
+    average, margin = best["open_llm_v2_average"], 1.959964 * best["open_llm_v2_standard_error"]
+    assert f"{average:.1f} (95 %: {average - margin:.1f} to {average + margin:.1f})" in said
     assert f"{best['memory_high_gib']:.1f} of {best['memory_budget_gib']:.1f} GiB" in said
     assert f"Speed {formats.significant(best['tokens_per_s'])} tokens/s" in said
     assert f"First token {formats.significant(best['time_to_first_token_s'])} s" in said
     assert f"Cost ${formats.significant(best['usd_per_million_tokens'])} per million tokens (rent" in said
     assert standing.errors == []
     assert standing.foreign == []
+
+
+def test_ability_in_the_precision_is_what_choices_rank_by_and_what_the_advisor_says_of_it(
+    visit: Visit, bundled_home: Path
+) -> None:
+    page = visit.open("choices")
+    reader = Reader(Settings.model_validate({"home": str(bundled_home)}).published)
+    best = reader.query(
+        "FROM marts.choices WHERE accelerator = 'RTX-4090' AND devices = 1 AND batch = 1 AND context = 8192"
+        " AND verdict = 'fits' AND ability IS NOT NULL AND is_on_hub IS DISTINCT FROM false"
+        " QUALIFY row_number() OVER (PARTITION BY model_id ORDER BY weight_bits DESC) = 1 ORDER BY ability DESC LIMIT 1"
+    ).row(0, named=True)
+    answer = page.locator(".answer").first
+    assert answer.locator("h3").inner_text() == best["model_id"]
+    stated = f"{best['ability']:.1f} (90 %: {best['ability_low']:.1f} to {best['ability_high']:.1f})"
+    assert stated in " ".join(answer.inner_text().split())
+    # The Advisor says the same of a model in the same format.
+    need = Need(accelerator="H100-SXM5-80GB", engine="vllm-v1", context=8192)
+    advice = advise(PerRelease(reader, Door.from_tables)(), PerRelease(reader, Evidence.of)(), need, ["awq-4bit-g128"])
+    candidate = advice.best
+    assert candidate is not None
+    row = reader.query(
+        f"SELECT ability, ability_low, ability_high FROM marts.ability_by_precision "
+        f"WHERE model_id = '{candidate.model_id}' AND precision = 'w4a16kv16'"
+    ).row(0)
+    assert row == pytest.approx((candidate.ability_in_format, candidate.ability_low, candidate.ability_high))
+    assert visit.errors == []
 
 
 def test_the_front_drawn_is_the_front_of_the_macro(standing: Visit, bundled_home: Path) -> None:
@@ -71,7 +105,7 @@ def test_what_was_left_out_says_what_it_needs_and_what_there_is(standing: Visit,
 def test_two_devices_hold_what_one_does_not_a_limit_changes_the_answer_and_the_address_brings_it_back(
     visit: Visit, bundled_home: Path
 ) -> None:
-    page = visit.open("choices?devices=2")
+    page = visit.open(f"choices?devices=2&{_BY_BOARD}")
     reader = Reader(Settings.model_validate({"home": str(bundled_home)}).published)
     front = reader.query("FROM choice_front('RTX-4090', 2, 1, 8192)")
     shown = page.locator("table.list tbody tr td:first-child").all_inner_texts()

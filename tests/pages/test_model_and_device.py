@@ -186,7 +186,7 @@ def test_on_paper_cards_go_on_over_the_page_s_end_and_on_a_phone_rows_keep_their
         for table in page.locator(".tabulator").locator("visible=true").all()
     ]
     assert ["Model", "Ability"] in shown
-    assert ["Figure", "Value"] in shown
+    assert ["Figure", "Value", "Unit"] in shown
     assert visit.errors == []
 
 

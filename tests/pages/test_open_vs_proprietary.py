@@ -16,19 +16,19 @@ def rows_of(file: Path) -> list[dict[str, str]]:
 @pytest.mark.slow
 def test_the_sentence_is_computed_from_the_board_that_is_chosen(visit: Visit) -> None:
     page = visit.open("open-vs-proprietary?source=reference")
-    said = page.get_by_text("the best open model, GLM-4.5, is 36 points (26 to 46) behind").first.inner_text()
+    said = page.get_by_text("the best open model, GLM-4.5, is 36 points (95 %: 26 to 46) behind").first.inner_text()
     assert "wins 45 % of the votes" in said
     assert "lags by 3.0 months" in said
     page.get_by_label("Board of", exact=True).select_option(index=2)
     page.wait_for_function("location.search.includes('date=2024-06-19')")
     visit.settle()
-    page.get_by_text("is 79 points (72 to 86) behind").first.wait_for()
+    page.get_by_text("is 79 points (95 %: 72 to 86) behind").first.wait_for()
     page.get_by_text("Win probability", exact=True).first.click()
     page.wait_for_function("location.search.includes('measure=win')")
     visit.settle()
     again = visit.address()
     visit.open(again)
-    page.get_by_text("is 79 points (72 to 86) behind").first.wait_for()
+    page.get_by_text("is 79 points (95 %: 72 to 86) behind").first.wait_for()
     assert visit.address() == again
     assert visit.errors == []
     assert visit.foreign == []

@@ -72,6 +72,20 @@ _UNREADABLE = """() => {
   return found }"""
 
 
+# An interval in brackets that says its level neither there nor in the head of its column.
+_UNLEVELLED = """() => {
+  const found = []
+  const walk = (node) => { for (const e of node.querySelectorAll('*')) {
+    if (e.shadowRoot) walk(e.shadowRoot)
+    if (!e.matches('p, dd, td, li, h2, .tile, .tabulator-cell') || !e.checkVisibility()) continue
+    const head = e.closest('table')?.querySelectorAll('thead th')[e.cellIndex]?.textContent ?? ''
+    if (/% interval/.test(head)) continue
+    found.push(...e.textContent.match(/\\([−-]?[\\d.,]+(?: to |–)[−-]?[\\d.,]+[^)]{0,12}\\)/g) ?? [])
+  } }
+  walk(document)
+  return found }"""
+
+
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
     browser: BrowserContext, served: Served, slug: str
@@ -86,6 +100,7 @@ def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert page.evaluate(_UNDESCRIBED) == []
         assert page.evaluate(_UNREAD) == []
+        assert page.evaluate(_UNLEVELLED) == []
         assert page.evaluate(_UNREADABLE) == []
         assert visit.errors == []
         assert visit.foreign == []
@@ -144,6 +159,7 @@ def test_a_page_in_the_dark_on_a_phone_needs_no_sideways_scrolling_and_its_table
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert page.evaluate("document.documentElement.dataset.theme") == "dark"
         assert page.evaluate(_FIGURELESS) == []
+        assert page.evaluate(_UNLEVELLED) == []
         assert visit.errors == []
 
 

@@ -69,7 +69,7 @@ def test_what_to_run_on_a_card_a_laptop_two_cards_or_a_server(visit: Visit, data
         said = spoken(page, ".answer")
         assert best.longest_context >= 32_768
         assert f"{best.model_id.rpartition('/')[2]} in {best.weight_format}" in said
-        assert f"{best.ability_in_format:.1f} ({best.ability_low:.1f} to {best.ability_high:.1f})" in said
+        assert f"{best.ability_in_format:.1f} (90 %: {best.ability_low:.1f} to {best.ability_high:.1f})" in said
         assert f"{best.longest_context:,} tokens" in said
         assert page.locator(".answer code").first.inner_text()
     assert visit.errors == []
@@ -121,7 +121,7 @@ def test_what_a_doubling_brings_with_its_interval_and_how_to_cite_it(visit: Visi
     fit = next(row for row in data.ask("ability_growth", domain="overall", size_basis="parameters_total").to_dicts()
                if row["terms"] == "size")  # fmt: skip
     low, high = fit["points_per_doubling_lower"], fit["points_per_doubling_upper"]
-    told = f"{fit['points_per_doubling']:.1f} points per doubling ({low:.1f} to {high:.1f})"
+    told = f"{fit['points_per_doubling']:.1f} points per doubling (95 %: {low:.1f} to {high:.1f})"
     page.get_by_text(told).first.wait_for()
     assert "@misc{skyline_scaling_" in " ".join(page.locator("pre").all_inner_texts())
     assert visit.errors == []
@@ -134,5 +134,5 @@ def test_the_gap_today_in_every_domain(visit: Visit, data: Data) -> None:
     shown = " ".join(page.get_by_role("grid").first.inner_text().split())
     for row in data.ask("ability_gap_today").to_dicts():
         gap, low, high = (decimal(row[name], 1) for name in ("gap_points", "gap_low", "gap_high"))
-        assert f"{gap} points ({low} to {high})" in shown
+        assert f"{gap} points (95 %: {low} to {high})" in shown
     assert visit.errors == []

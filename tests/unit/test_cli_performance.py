@@ -98,6 +98,8 @@ def test_a_table_for_people_says_what_holds_and_what_the_prediction_rests_on(sky
         (("roofline", "Lama-3-8B", H200), "nearest: meta-llama/Meta-Llama-3-8B"),
         (("roofline", LLAMA, "H20O"), "nearest: H20-96GB"),
         (("roofline", LLAMA, "A100"), "could be A100-SXM4-40GB, A100-SXM4-80GB, A100-PCIe-80GB"),
+        (("fit", LLAMA, "mac", "studio", "m3", "ultra", "256gb"), "could be Apple-M3-Ultra-60core-256GB"),
+        (("roofline", LLAMA), "name one device after the model, such as 4090"),
         (("roofline", LLAMA, H200, "--stage", "prefil"), "nearest: prefill"),
         (("roofline", LLAMA, H200, "--attention", "flush"), "nearest: flash"),
         (("roofline", LLAMA, H200, "--weight-format", "awq-4bti-g128"), "nearest: awq-4bit-g128"),
@@ -151,6 +153,17 @@ def test_fit_lists_every_accelerator_and_for_one_the_longest_context(skyline: Sk
         "fit", "meta-llama/Meta-Llama-3-70B", "--accelerator", "H100-SXM5-80GB", "--engine", "vllm", "--format", "json"
     )
     assert " --tensor-parallel-size 4" in json.loads(asked.out)[0]["run"]
+
+
+@pytest.mark.parametrize(
+    "named", [("rtx 3060 12gb",), ("rtx", "3060", "12gb"), ("--device", "3060 12gb"), ("--accelerator", "3060 12gb")]
+)
+@pytest.mark.parametrize("command", ["fit", "roofline"])
+def test_a_device_is_named_after_the_model_with_or_without_quotes_or_by_option(
+    skyline: Skyline, command: str, named: tuple[str, ...]
+) -> None:
+    (row,) = json.loads(skyline(command, "Qwen/Qwen3-8B", *named, "--weight-format", "q4_k_m", "--format", "json").out)
+    assert row["accelerator"] == "RTX-3060-12GB"
 
 
 def test_an_accelerator_of_ones_own_is_asked_like_any_other(skyline: Skyline, tmp_path: Path) -> None:

@@ -36,14 +36,14 @@ def parsed(path: Path) -> ast.Module:
 @cache
 def imports(path: Path) -> tuple[tuple[str, str], ...]:
     """Every module that the file imports, anywhere in it, with each name that it takes from there."""
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            found += [(alias.name, "") for alias in node.names]
+            pairs += [(alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{names(path)} imports by relative path, which hides what it uses"
-            found += [(node.module or "", alias.name) for alias in node.names]
-    return tuple(found)
+            pairs += [(node.module or "", alias.name) for alias in node.names]
+    return tuple(pairs)
 
 
 def imported(path: Path) -> list[str]:
@@ -100,20 +100,20 @@ def test_no_module_needs_itself_by_way_of_others() -> None:
 
 def test_neither_the_warehouse_nor_profiling_knows_of_dagster_or_panel() -> None:
     below = [path for path in MODULES if names(path).startswith(("warehouse/", "profiling/"))]
-    found = [f"{names(p)}: {m}" for p in below for m in imported(p) if top(m).startswith(("dagster", "panel"))]
-    assert found == []
+    faults = [f"{names(p)}: {m}" for p in below for m in imported(p) if top(m).startswith(("dagster", "panel"))]
+    assert faults == []
 
 
 def test_mathematics_neither_reads_nor_writes_nor_knows_who_runs_it() -> None:
     outside = {"dagster", "duckdb", "httpx", "io", "json", "os", "pathlib", "socket", "subprocess", "warehouse"}
     pure = [path for path in MODULES if names(path).startswith("analytics/")]
-    found = [
+    faults = [
         f"{names(path)}: {module}"
         for path in pure
         for module in imported(path)
         if top(module) in outside or (top(module) == "pipelines" and not module.startswith("analytics"))
     ]
-    assert found == []
+    assert faults == []
 
 
 def test_what_dagster_reads_at_run_time_keeps_its_annotations() -> None:
@@ -137,13 +137,13 @@ def test_a_module_opens_with_a_sentence_on_what_it_is_for() -> None:
 
 
 def test_a_private_name_is_used_in_its_own_module_only() -> None:
-    found = [
+    faults = [
         f"{names(path)}: {module}.{name}"
         for path in MODULES
         for module, name in imports(path)
         if top(module) in OURS and name.startswith("_")
     ]
-    assert found == []
+    assert faults == []
 
 
 TAG = re.compile(
@@ -154,7 +154,7 @@ TAG = re.compile(
 
 @pytest.mark.parametrize("room", ["dashboards", "api"])
 def test_html_stands_in_templates_and_never_in_strings_of_the_logic(room: str) -> None:
-    found = []
+    faults = []
     for path in (path for path in MODULES if path.is_relative_to(ROOT / room)):
         tree = parsed(path)
         # An expression that finds HTML is no HTML; nor is what a docstring speaks of.
@@ -163,13 +163,13 @@ def test_html_stands_in_templates_and_never_in_strings_of_the_logic(room: str) -
             node for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         ]
         passed_over = {id(part) for node in exempt for part in ast.walk(node)}
-        found += [
+        faults += [
             f"{names(path)}:{node.lineno}"
             for node in ast.walk(tree)
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed_over
             if TAG.search(node.value)
         ]
-    assert found == []
+    assert faults == []
 
 
 def tracked() -> list[Path]:

@@ -9,7 +9,7 @@ ATTENTION_KINDS = ("MHA", "GQA", "MQA", "MLA", "encoder")
 ACCELERATOR_KINDS = ("gpu", "igpu", "tpu", "cpu", "asic", "edge")
 MEMORY_KINDS = ("hbm", "gddr", "gddr with inline ecc", "lpddr", "ddr", "sram")
 LINK_KINDS = (
-    "nvlink", "nvlink bridge", "pcie", "infinity fabric", "ici", "neuronlink", "hccs", "ethernet",
+    "nvlink", "nvlink bridge", "pcie", "infinity fabric", "ici", "neuronlink", "hccs", "mtlink", "ethernet",
     "ethernet in the node", "none", "unknown",
 )  # fmt: skip
 LINKS = ("itself", "base_model", "same_class_and_count")

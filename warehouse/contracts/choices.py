@@ -9,7 +9,9 @@ from warehouse.contracts.performance import BATCH, CONTEXT, PRECISION, VERDICT, 
 from warehouse.contracts.table import Column, Table, columns_of
 
 IDENTITY_RULES = ("declared", "same_name", "no_such_name", "ambiguous")
-RELEASE_BASES = ("catalogue", "upload to the hub", "first submission")
+RELEASE_BASES = ("catalogue", "upload to the hub", "first submission", "a source of models")
+SAME_SHAPES = "same_shapes"
+"""A model that a board judged, and one of the catalogue that has its shapes."""
 BENCHMARKS = {
     "open_llm_v2": ("IFEval", "BBH", "MATH Lvl 5", "GPQA", "MUSR", "MMLU-PRO"),
     "open_llm_v1": ("ARC", "HellaSwag", "MMLU", "TruthfulQA", "Winogrande", "GSM8K"),
@@ -54,7 +56,16 @@ _BOARD = {
     )
     for board, benchmarks in BENCHMARKS.items()
 }
+_ABILITY = (
+    Column("ability", pl.Float64, "Ability overall of `marts.ability`, in the mode that speaks for the model.",
+           unit="index points"),
+    Column("ability_low", pl.Float64, "Its lower 90 % bound.", unit="index points"),
+    Column("ability_high", pl.Float64, "Its upper 90 % bound.", unit="index points"),
+)  # fmt: skip
 _QUALITY = columns_of(
+    _ABILITY,
+    Column("ability_as_of_date", pl.Date, "Date of the newest result behind it."),
+    Column("ability_evidence_class", pl.String, "What it rests on."),
     _BOARD["open_llm_v2"],
     _BOARD["open_llm_v1"],
     _rating("arena_rating", "Published rating on the latest whole text arena board."),
@@ -80,8 +91,22 @@ _ABOUT = (
 )
 _ARCHITECTURE = (
     Column("architecture_id", pl.String, "`model_id` of `core.architectures` that it runs as."),
-    Column("architecture_link", pl.String, "How that is known.", allowed=(*LINKS, "declared")),
+    Column("architecture_link", pl.String, "How that is known.", allowed=(*LINKS, "declared", SAME_SHAPES)),
     Column("architecture_evidence", pl.String, "Evidence for that, in words."),
+)
+
+ABILITY_BY_PRECISION = Table(
+    "marts.ability_by_precision",
+    "Ability of a judged open model in each precision of `marts.choices`: as judged, less what the precision is"
+    " predicted to cost, as the Advisor has it.",
+    (
+        MODEL_ID,
+        PRECISION,
+        Column("architecture_id", pl.String, "`model_id` of `core.architectures` whose shapes it has.", required=True),
+        *_ABILITY,
+    ),
+    ("model_id", "precision"),
+    "choices",
 )
 
 MODEL_QUALITY = Table(

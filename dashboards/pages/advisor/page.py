@@ -35,13 +35,13 @@ _GROUPS: dict[Verdict, str] = {
 _FACTS = {
     "model_id": Fact("Model", width=270, link="model/"),
     "weight_format": Fact("Format", width=84),
-    "group": Fact("Verdict", width=160),
+    "group": Fact("Verdict", width=160, stays=True),
     "ability_in_format": Fact("Ability", "0.0", 74, stays=True),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
-    "ability_low": Fact("Ability, low", "0.0", 80),
-    "ability_high": Fact("Ability, high", "0.0", 84),
-    "tokens_per_s_low": Fact("Tokens/s, low", "0,0.0", 92),
-    "tokens_per_s_high": Fact("Tokens/s, high", "0,0.0", 96),
+    "ability_low": Fact("Ability, 90 % from", "0.0", 96),
+    "ability_high": Fact("Ability, 90 % to", "0.0", 96),
+    "tokens_per_s_low": Fact("Tokens/s, 80 % from", "0,0.0", 100),
+    "tokens_per_s_high": Fact("Tokens/s, 80 % to", "0,0.0", 96),
     "time_to_first_token_s": Fact("First token (s)", "0,0.00", 96),
     "longest_context": Fact("Longest context (tokens)", "0,0", 120),
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 110),
@@ -131,9 +131,9 @@ class Advisor:
         self.chart_card.show(
             f"Most capable models that run on {need.machine}",
             f"{whole}; {int(state.context):,} tokens of context, {state.users} at a time; {advice.engine}", "",
-            "Ability on the scale of the Epoch Capabilities Index, with its interval, minus what the format costs",
+            "Ability on the scale of the Epoch Capabilities Index, with its 90 % interval, minus what the format costs",
             f"{lasting} Each model is shown in its highest-precision format that fits and is fast enough. "
-            "Intervals hold 90 %; where they overlap, the difference may be noise.",
+            "Where intervals overlap, the difference may be noise.",
         )  # fmt: skip
 
     def _show(self, advice: Advice | None) -> None:
@@ -230,7 +230,7 @@ def dots(runs: list[Candidate]) -> Rows:
             "high": [run.ability_high for run in runs],
             "name": [f"{run.model_id} in {run.weight_format}" for run in runs],
             "first": [
-                f"ability {run.ability_in_format:.1f} ({run.ability_low:.1f} to {run.ability_high:.1f}), "
+                f"ability {run.ability_in_format:.1f} (90 %: {run.ability_low:.1f} to {run.ability_high:.1f}), "
                 f"{run.evidence_class}"
                 for run in runs
             ],

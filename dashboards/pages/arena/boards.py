@@ -240,7 +240,8 @@ def series_breaks(breaks: pl.DataFrame) -> str:
         return "All boards come from one publication, and levels did not move."
     last = breaks.row(-1, named=True)
     by = (
-        f"moved by {decimal(last['shift_points'], signed=True)} ± {last['shift_standard_error']:.0f} points"
+        f"moved by {decimal(last['shift_points'], signed=True)} points (standard error "
+        f"{last['shift_standard_error']:.0f})"
         if last["shift_points"] is not None
         else "could not be joined"
     )

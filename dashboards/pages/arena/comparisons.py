@@ -156,7 +156,7 @@ class Comparisons:
         rows = self._data.ask("arena_style_coefficients", votes_id=votes_id, category=self._state.category)
         parts = [
             f"{_FEATURES.get(feature, feature)} {decimal(likely, 2, signed=True)}"
-            f" ({decimal(low, 2, signed=True)} to {decimal(high, 2, signed=True)})"
+            f" (95 %: {decimal(low, 2, signed=True)} to {decimal(high, 2, signed=True)})"
             for feature, likely, low, high in rows.iter_rows()
         ]
         return f"Log-odds of a win per usual difference in {', '.join(parts)}." if parts else ""
@@ -170,7 +170,7 @@ class Comparisons:
         if best.height < 2:
             card.hide(title, "Fewer than two models are shown.")
             return
-        more = "Predicted: 1 / (1 + 10^(rating difference / 400))."
+        more = "Columns are in the order of rows. Predicted: 1 / (1 + 10^(rating difference / 400))."
         if votes_id is None:
             rates, measure = win_rates.predicted(models, best["rating"].to_list()), "predicted"
             more += " This source publishes no votes, so none are observed."

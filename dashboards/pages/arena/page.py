@@ -193,9 +193,8 @@ class Arena(SessionPage[ArenaState]):
         first = self.rated.filter(pl.col("rating").is_not_null()).head(1)
         finding = ""
         for row in first.iter_rows(named=True):
-            finding = (
-                f"{row['model']} leads with {row['rating']:,.0f}{interval(row['rating_lower'], row['rating_upper'])}"
-            )
+            ends = interval(row["rating_lower"], row["rating_upper"], "95 %: ", 0)
+            finding = f"{row['model']} leads with {row['rating']:,.0f}{ends}"
             could = self.rated.filter(pl.col("rank_best") == 1).height
             if row["rank_best"] is not None:
                 finding += "; its interval is above all others" if could == 1 else f"; {could} models could be first"

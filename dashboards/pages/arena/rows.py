@@ -38,13 +38,14 @@ def _marks(models: pl.DataFrame, x: str, low: str, high: str) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for place, row in enumerate(classes.styled(models).iter_rows(named=True)):
         rank = "" if row["rank_best"] is None else f"; rank {row['rank_best']} to {row['rank_worst']}"
+        ends = interval(row["rating_lower"], row["rating_upper"], "95 %: ", 0)
         votes = "" if row["votes"] is None else f", {formats.count(row['votes'])} votes"
         maker = row["organization"] or "maker unknown"
         rows.append(
             {
                 "row": place, "x": row[x], "low": row[low], "high": row[high], "colour": row["colour"],
                 "mark": row["mark"], "fill": _SOLID, "name": row["model"],
-                "first": f"{row['rating']:,.0f} points{interval(row['rating_lower'], row['rating_upper'])}{rank}",
+                "first": f"{row['rating']:,.0f} points{ends}{rank}",
                 "second": f"{maker}, {classes.WORDS[row['licence_class'] or classes.UNKNOWN]}{votes}",
             }
         )  # fmt: skip
@@ -125,7 +126,7 @@ def organisations(frame: pl.DataFrame) -> Rows:
             "first": f"{row['best_model']}: {row['rating']:,.0f} points,"
             f" {classes.WORDS[row['licence_class'] or classes.UNKNOWN]}",
             "second": f"{row['gap_points']:,.0f} points behind"
-            f"{interval(row['gap_points_lower'], row['gap_points_upper'])}",
+            f"{interval(row['gap_points_lower'], row['gap_points_upper'], '95 %: ', 0)}",
         }
         for place, row in enumerate(classes.styled(frame).iter_rows(named=True))
     ]  # fmt: skip

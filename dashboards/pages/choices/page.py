@@ -22,7 +22,8 @@ _CHART = "models_for_your_gpu"
 _FITTING = {
     "model_id": Fact("Model", width=270),
     "quality": Fact("Quality", "0.0", 76, stays=True),
-    "quality_error": Fact("± s.e.", "0.00", 64),
+    "quality_low": Fact("95 % from", "0.0", 72),
+    "quality_high": Fact("95 % to", "0.0", 72),
     "precision_words": Fact("Shown at", width=72),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),
     "fits_at": Fact("Fits at", width=300),
@@ -55,6 +56,7 @@ _HARDWARE = {
     "kwh_per_million_tokens": Fact("kWh per million tokens", "0,0.000", 96),
     "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0", 96),
 }
+_UNITS = {"arena_rating": "arena points", rules.ABILITY: "index points"}
 _SHARING = (
     " Each model uses as few devices as it fits on; 2, 4 and 8 are considered from 12, 24 and 48 billion parameters."
 )
@@ -162,7 +164,7 @@ class Choices:
 
     def _quality_title(self) -> str:
         label = next(label for label, name in QUALITIES.items() if name == self.state.quality)
-        return f"{label} ({'arena points' if self.state.quality == 'arena_rating' else 'points'})"
+        return f"{label} ({_UNITS.get(self.state.quality, 'points')})"
 
     def _answer(self) -> None:
         if self.fitting.is_empty():
@@ -189,8 +191,7 @@ class Choices:
         fits, total = formats.count(self.fitting.height), formats.count(self.judged.height)
         self.answers.object = block(
             "heading", f"{fits} of {total} models pass on {self.state.hardware}",
-            f"{self._conditions()}. Each in the highest precision that fits: these boards did not measure what fewer "
-            f"bits cost in quality.{self._newer()}",
+            f"{self._conditions()}. Each in the highest precision that fits{self._cost_of_bits()}{self._newer()}",
         ) + block("answers", list(map(Markup, cards)))  # fmt: skip
 
     def _draw(self) -> None:
@@ -211,18 +212,26 @@ class Choices:
         self.card.came_from("choices", self.state.question)
         self.list.object = text.front_table(self.front, f"{'so many' if more else 'so few'} {formats.running(axis)}")
 
+    def _cost_of_bits(self) -> str:
+        """What is known of what fewer bits cost."""
+        if self.state.quality == rules.ABILITY:
+            return ", its ability less what that is predicted to cost. The Advisor chooses among more formats."
+        return ": these boards did not measure what fewer bits cost in quality."
+
     def _newer(self) -> str:
         """Where models are that were released since the board that is asked."""
+        if self.state.quality == rules.ABILITY:
+            return ""
         board = {"arena_rating": "arena", "open_llm_v1_average": "open_llm_v1"}.get(self.state.quality, "open_llm_v2")
         newest = self.judged[f"{board}_as_of_date"].drop_nulls().max()
-        return f" The page Advisor has models released after this board of {newest!s} too." if newest else ""
+        return f" Ability has models released after this board of {newest!s} too." if newest else ""
 
     def _where(self) -> str:
         dates = [
             f"{name} of {self.judged[column].drop_nulls()[0]}"
             for name, column in (
-                ("Open LLM v2", "open_llm_v2_as_of_date"), ("v1", "open_llm_v1_as_of_date"),
-                ("arena", "arena_as_of_date"),
+                ("abilities", "ability_as_of_date"), ("Open LLM v2", "open_llm_v2_as_of_date"),
+                ("v1", "open_llm_v1_as_of_date"), ("arena", "arena_as_of_date"),
             )
             if self.judged[column].drop_nulls().len()
         ]  # fmt: skip
@@ -240,7 +249,11 @@ class Choices:
     def _tabulate(self) -> None:
         words = pl.col("precision").replace_strict(rules.PRECISIONS, default=pl.col("precision"))
         link = pl.col("architecture_link").str.replace_all("_", " ")
-        self.fits.show(self.fitting.with_columns(words.alias("precision_words"), link.alias("architecture_link")))
+        level = rules.level(self.state.quality)
+        ends = {
+            f"quality_{end}": Fact(f"{level} % {word}", "0.0", 72) for end, word in (("low", "from"), ("high", "to"))
+        }
+        self.fits.show(self.fitting.with_columns(words.alias("precision_words"), link.alias("architecture_link")), ends)
         left_out = pl.concat([self.judged.filter(pl.col("reason").is_not_null()), self._too_short()], how="diagonal")
         left_out = left_out.sort("quality", "model_id", descending=[True, False])
         self.dropped.show(left_out)

@@ -5,12 +5,13 @@ from typing import Any
 import param
 import polars as pl
 
-from dashboards.parts.choices import BENCHMARKS, PRECISIONS, WEIGHTED, Limits, Wish
+from dashboards.parts.choices import ABILITY, BENCHMARKS, PRECISIONS, WEIGHTED, Limits, Wish
 from dashboards.parts.state import UrlState
 
 ACCELERATOR, CONTEXT = "RTX-4090", 8192
 QUALITIES = {
-    "Overall: Open LLM Leaderboard v2": "open_llm_v2_average", "What people prefer: arena": "arena_rating",
+    "Ability: all boards": ABILITY,
+    "Open LLM Leaderboard v2": "open_llm_v2_average", "What people prefer: arena": "arena_rating",
     "Following instructions: IFEval": "ifeval", "Mathematics: MATH Lvl 5": "math_lvl_5",
     "Knowledge: MMLU-PRO": "mmlu_pro", "Science: GPQA": "gpqa", "Reasoning: BBH": "bbh", "Long reasoning: MUSR": "musr",
     "My own weights": WEIGHTED, "Older models: Open LLM Leaderboard v1": "open_llm_v1_average",
@@ -35,7 +36,7 @@ class ChoicesState(UrlState):
     devices: Any = param.Selector(objects=[])
     context: Any = param.Selector(objects=[])
     batch: Any = param.Selector(objects=[])
-    quality: Any = param.Selector(default="open_llm_v2_average", objects=dict(QUALITIES))
+    quality: Any = param.Selector(default=ABILITY, objects=dict(QUALITIES))
     w_ifeval: Any = param.Integer(default=1, bounds=(0, 10))
     w_bbh: Any = param.Integer(default=1, bounds=(0, 10))
     w_math_lvl_5: Any = param.Integer(default=1, bounds=(0, 10))

@@ -5,10 +5,11 @@ from urllib.parse import urlencode
 
 import polars as pl
 
-from analytics.units import counted
+from analytics.units import counted, decimal
 from dashboards.finding import address_of_model
 from dashboards.parts import formats
 from dashboards.parts.choices import PRECISIONS, ROOFLINE_WEIGHTS
+from dashboards.parts.declared_table import interval
 from dashboards.parts.templates import render
 
 
@@ -21,12 +22,12 @@ def roofline_address(row: dict[str, Any]) -> str:
     })  # fmt: skip
 
 
-def spread(row: dict[str, Any], likely: str, low: str, high: str, unit: str) -> str:
-    """A predicted figure with its interval."""
+def spread(row: dict[str, Any], likely: str, low: str, high: str, unit: str, level: str = "80 %: ") -> str:
+    """A predicted figure with its interval; no level where the head of the column says it."""
     if row[likely] is None:
         return formats.MISSING
     ends = " to ".join(formats.significant(row[name], 2) for name in (low, high))
-    return f"{formats.significant(row[likely])} {unit} ({ends})"
+    return f"{formats.significant(row[likely])} {unit}".rstrip() + f" ({level}{ends})"
 
 
 def money(row: dict[str, Any], kwh: float) -> str:
@@ -45,9 +46,10 @@ def precision(row: dict[str, Any]) -> str:
     return PRECISIONS[row["precision"]] + (f" on {row['devices']} devices" if row["devices"] > 1 else "")
 
 
-def quality(row: dict[str, Any]) -> str:
-    """Quality with its standard error."""
-    return formats.points(row["quality"], row["quality_error"])
+def quality(row: dict[str, Any], level: str = "{} %: ") -> str:
+    """Quality with its interval; no level where the head of the column says it."""
+    stated = level.format(row["quality_level"])
+    return f"{decimal(row['quality'], 1)}{interval(row['quality_low'], row['quality_high'], stated)}"
 
 
 def answer(label: str, row: dict[str, Any], kwh: float, near: int) -> str:
@@ -75,20 +77,21 @@ def answer(label: str, row: dict[str, Any], kwh: float, near: int) -> str:
 
 def _arena(row: dict[str, Any]) -> str:
     bounds = (row["arena_rating_lower"], row["arena_rating_upper"])
-    ends = "" if None in bounds else f" ({bounds[0]:.0f} to {bounds[1]:.0f})"
-    return f"{row['arena_rating']:.0f}{ends} points"
+    ends = "" if None in bounds else f" (95 %: {decimal(bounds[0])} to {decimal(bounds[1])})"
+    return f"{decimal(row['arena_rating'])}{ends} points"
 
 
 def front_table(front: pl.DataFrame, budget: str) -> str:
     """The front as a list: the best at each budget (`so few grams`), from the greatest quality."""
-    heads = ("Model", "Precision", "Quality", "Tokens/s", "First token (s)", "USD / million", "g CO₂e / million",
-             "Memory (GiB)", "Licence", "")  # fmt: skip
+    level = front["quality_level"][0]
+    heads = ("Model", "Precision", f"Quality ({level} % interval)", "Tokens/s (80 % interval)", "First token (s)",
+             "USD / million", "g CO₂e / million", "Memory (GiB)", "Licence", "")  # fmt: skip
     rows = [
         {
             "model_id": row["model_id"], "roofline": roofline_address(row), "page": address_of_model(row["model_id"]),
             "cells": (
-                precision(row), quality(row),
-                spread(row, "tokens_per_s", "tokens_per_s_low", "tokens_per_s_high", ""),
+                precision(row), quality(row, ""),
+                spread(row, "tokens_per_s", "tokens_per_s_low", "tokens_per_s_high", "", ""),
                 formats.quantity(row["time_to_first_token_s"], ""), formats.quantity(row["usd"], ""),
                 formats.quantity(row["g_co2e_per_million_tokens"], ""), f"{row['memory_high_gib']:.1f}",
                 row["licence"] or "not stated",
@@ -125,6 +128,7 @@ def details(row: dict[str, Any], kwh: float) -> str:
     ]  # fmt: skip
     sources = [
         ("Runs as", f"{row['architecture_id']}: {row['architecture_evidence']}"),
+        ("Ability", _ability(row)),
         ("Open LLM v2", _board(row, "open_llm_v2")),
         ("Open LLM v1", _board(row, "open_llm_v1")),
         ("Arena", f"{_arena(row)} as {row['arena_model']}, {row['arena_board']}, {row['arena_as_of_date']}"
@@ -142,8 +146,18 @@ def details(row: dict[str, Any], kwh: float) -> str:
     )  # fmt: skip
 
 
+def _ability(row: dict[str, Any]) -> str:
+    """Ability in this precision, and on what it rests."""
+    if row["ability"] is None:
+        return formats.MISSING
+    ends = interval(row["ability_low"], row["ability_high"], "90 %: ")
+    return f"{decimal(row['ability'], 1)}{ends}, {row['ability_evidence_class']}, boards to {row['ability_as_of_date']}"
+
+
 def _board(row: dict[str, Any], board: str) -> str:
     if row[f"{board}_average"] is None:
         return formats.MISSING
     points = formats.points(row[f"{board}_average"], row[f"{board}_standard_error"])
-    return f"{points}, snapshot of {row[f'{board}_as_of_date']}, measured in {row[f'{board}_precision']}"
+    return (
+        f"{points} (standard error), snapshot of {row[f'{board}_as_of_date']}, measured in {row[f'{board}_precision']}"
+    )

@@ -99,7 +99,7 @@ class Formats:
         where += f"; no board has judged {', '.join(left_out)}" if left_out else ""
         self.card.show(
             _TITLE, "Choose the format in which you would run each model", "", where,
-            " ".join(["Intervals of abilities hold 90 %, those of differences 95 %.", *notes(results)]),
+            " ".join(["Bars: 90 % intervals.", *notes(results)]),
         )  # fmt: skip
         self._answer.object = answer(results)
 
@@ -131,7 +131,7 @@ def marks(results: list[Comparison]) -> Rows:
                 "row": place, "x": likely, "low": low, "high": high, "colour": theme.COLOURS[place],
                 "mark": theme.MARKS[place], "fill": 0.0 if comparison.evidence_class in THIN_EVIDENCE else 1.0,
                 "name": comparison.name,
-                "first": f"ability {likely:.1f} ({low:.1f} to {high:.1f}), {comparison.evidence_class}",
+                "first": f"ability {likely:.1f} (90 %: {low:.1f} to {high:.1f}), {comparison.evidence_class}",
                 "second": f"{size}judged at {comparison.judged[1]:.1f}, {lost}",
             }
         )  # fmt: skip

@@ -86,7 +86,7 @@ def identity(device: Accelerator, row: Mapping[str, Any]) -> list[dict[str, str]
     low, high = (each / GIB for each in device.usable_memory_range_bytes)
     add(
         "Memory that models may use",
-        f"{device.usable_memory_bytes / GIB:.2f} GiB" + (f" ({low:.2f} to {high:.2f})" if low < high else ""),
+        f"{device.usable_memory_bytes / GIB:.2f} GiB" + (f" (range {low:.2f} to {high:.2f})" if low < high else ""),
         f"{device.memory_basis}{'; ' + row['reported_memory_source'] if row.get('reported_memory_source') else ''}",
     )
     if device.usable_fraction < 1:

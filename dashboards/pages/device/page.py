@@ -32,7 +32,7 @@ _CHART = "ability_on_this_device"
 _FIGURES = {
     "figure": Fact("Figure", width=300),
     "value": Fact("Value", "0,0.[00]", 110, stays=True),
-    "unit": Fact("Unit", width=150),
+    "unit": Fact("Unit", width=150, stays=True),
     "basis": Fact("Basis", width=340),
 }
 _BEST = {
@@ -40,10 +40,10 @@ _BEST = {
     "weight_format": Fact("Format", width=90),
     "ability_in_format": Fact("Ability", "0.0", 76, stays=True),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 98),
-    "ability_low": Fact("Ability, low", "0.0", 86),
-    "ability_high": Fact("Ability, high", "0.0", 90),
-    "tokens_per_s_low": Fact("Tokens/s, low", "0,0.0", 100),
-    "tokens_per_s_high": Fact("Tokens/s, high", "0,0.0", 104),
+    "ability_low": Fact("Ability, 90 % from", "0.0", 86),
+    "ability_high": Fact("Ability, 90 % to", "0.0", 90),
+    "tokens_per_s_low": Fact("Tokens/s, 80 % from", "0,0.0", 100),
+    "tokens_per_s_high": Fact("Tokens/s, 80 % to", "0,0.0", 104),
     "time_to_first_token_s": Fact("First token (s)", "0,0.00", 104),
     "longest_context": Fact("Longest context (tokens)", "0,0", 130),
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 120),
@@ -56,8 +56,8 @@ _BUDGETS = {
     "model_id": Fact("Model", width=280, link="model/"),
     "weight_format": Fact("Format", width=90),
     "ability_in_format": Fact("Ability", "0.0", 76),
-    "ability_low": Fact("Ability, low", "0.0", 86),
-    "ability_high": Fact("Ability, high", "0.0", 90),
+    "ability_low": Fact("Ability, 90 % from", "0.0", 86),
+    "ability_high": Fact("Ability, 90 % to", "0.0", 90),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 98),
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 120),
     "timed_as": how_far_off.TIMED_AS,
@@ -65,7 +65,7 @@ _BUDGETS = {
 _CONTEXTS, _SPEEDS = (8_192, 32_768, 131_072), (8.0, 30.0)
 _ERRORS = {
     "engine": Fact("Engine", width=130),
-    "stage": Fact("What is timed", width=210),
+    "stage": Fact("What is timed", width=210, stays=True),
     "basis": Fact("Measured on", width=220),
     "measured_rows": Fact("Measurements there", "0,0", 120),
     "mdape_pct": Fact("Median error (%)", "0.0", 96, stays=True),

@@ -176,7 +176,7 @@ class Footprint:
         if not draw:
             return "what its host draws is not known."
         watts = draw.watts
-        return f"its share of a {draw.what} draws {watts.likely:.0f} W ({watts.low:.0f} to {watts.high:.0f})."
+        return f"its share of a {draw.what} draws {watts.likely:.0f} W (range {watts.low:.0f} to {watts.high:.0f})."
 
     def _named(self, rows: pl.DataFrame, per_kwh: float) -> pl.DataFrame:
         """Rows with kWh, and grams of CO₂e at the grid and the building's overhead chosen."""

@@ -30,7 +30,7 @@ placed AS (
 )
 SELECT 2 AS position, format('open-vs-proprietary?source={}&arena={}&category={}&style={}&date={}', publication, arena, category,
     if(style_control, 'on', 'off'), as_of_date) AS page, format(
-    'On the text arena of {} the best open model, {}, was {:.0f} points ({} to {}) behind {}: it wins {:.0f} % of their '
+    'On the text arena of {} the best open model, {}, was {:.0f} points (95 %: {} to {}) behind {}: it wins {:.0f} % of their '
     'comparisons.', as_of_date, best_open_model, gap_points,
     replace(format('{:.0f}', gap_points_lower), '-', '−'), replace(format('{:.0f}', gap_points_upper), '-', '−'),
     best_proprietary_model, 100 * open_win_probability) AS sentence

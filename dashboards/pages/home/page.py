@@ -52,8 +52,8 @@ def _advice(data: Data) -> list[dict[str, str]]:
     low, likely, high = (formats.significant(rate) for rate in best.tokens_per_s)
     sentence = (
         f"One {MACHINE} runs {best.model_id} in {best.weight_format} with {advice.need.context:,} tokens of context: "
-        f"about {likely} tokens per second ({low} to {high}), ability {best.ability_in_format:.1f} "
-        f"({best.ability_low:.1f} to {best.ability_high:.1f}): {best.ability_basis}."
+        f"about {likely} tokens per second (80 %: {low} to {high}), ability {best.ability_in_format:.1f} "
+        f"(90 %: {best.ability_low:.1f} to {best.ability_high:.1f}): {best.ability_basis}."
     )
     return [{"sentence": sentence, "page": "advisor", "error": address_of_error(best.timed_as)}]
 

@@ -60,7 +60,7 @@ def sentence(standing: dict[str, Any]) -> str:
     gap = f"+{standing['score_gap']:.1f} points" if standing["score_gap"] >= 0.05 else "an equal score"
     noise = {True: "; within noise", False: "; more than noise", None: ""}[standing["within_noise"]]
     error = standing["score_gap_standard_error"]
-    spread = f" (± {TWO_SIDED_95 * error:.1f})" if error is not None else ""
+    spread = f" (95 %: ± {TWO_SIDED_95 * error:.1f})" if error is not None else ""
     return f"{pair[:1].upper()}{pair[1:]}: beaten by {dominator}: {gap}{spread}{share}{noise}."
 
 

@@ -167,7 +167,7 @@ class Measured(SessionPage[MeasuredState]):
 
     def _show_comparison(self) -> None:
         if self.state.other == _NONE:
-            self.comparison.object = page.caption("Choose a second run in the sidebar to compare with this one.")
+            self.comparison.object = page.caption("Choose a run under “Compare with”.")
             return
         other = self.data.ask("profile_points", run_id=self.state.other)
         self.comparison.object = text.comparison(self.points, other)

@@ -34,8 +34,8 @@ _ABILITY = {
     "mode": Fact("Mode", width=110, shown_as=words.mode, stays=True),
     "effort": Fact("Effort", width=80),
     "ability": Fact("Ability", "0.0", 80, stays=True),
-    "ability_low": Fact("Ability, low", "0.0", 90),
-    "ability_high": Fact("Ability, high", "0.0", 94),
+    "ability_low": Fact("Ability, 90 % from", "0.0", 90),
+    "ability_high": Fact("Ability, 90 % to", "0.0", 94),
     "results": Fact("Results", "0", 76),
     "evidence_class": words.FACTS["evidence_class"],
     "sources": Fact("Sources", width=320, shown_as=formats.boards),
@@ -68,21 +68,21 @@ _FORMATS = {
     "memory_low_gib": Fact("Weights and cache, least (GiB)", "0,0.0", 130),
     "memory_high_gib": Fact("Weights and cache, most (GiB)", "0,0.0", 130),
     "lost": Fact("Ability lost", "0.0", 96),
-    "lost_low": Fact("Lost, low", "0.0", 80),
-    "lost_high": Fact("Lost, high", "0.0", 84),
+    "lost_low": Fact("Lost, 80 % from", "0.0", 80),
+    "lost_high": Fact("Lost, 80 % to", "0.0", 84),
     "measured": Fact("Measured change in points", width=230),
     "basis": Fact("Basis of the size", width=330),
 }
 _QUANTISED = {
     "format": Fact("Format", width=120),
-    "benchmark": Fact("Benchmark", width=170),
+    "benchmark": Fact("Benchmark", width=170, stays=True),
     "lost": Fact("Points lost", "0.0", 90, stays=True),
     "predicted": Fact("Predicted", "0.0", 84),
-    "predicted_low": Fact("Predicted, low", "0.0", 104),
-    "predicted_high": Fact("Predicted, high", "0.0", 108),
+    "predicted_low": Fact("Predicted, 80 % from", "0.0", 104),
+    "predicted_high": Fact("Predicted, 80 % to", "0.0", 108),
     "is_resolved": Fact("Beyond noise", width=100),
     "layer_bits": Fact("Bits in the layers", "0.00", 116),
-    "method": Fact("Quantiser", width=150, stays=True),
+    "method": Fact("Quantiser", width=150),
     "source": Fact("Source", width=300),
 }
 _DEVICES = {
@@ -90,8 +90,8 @@ _DEVICES = {
     "verdict": Fact("Verdict", width=110),
     "weight_format": Fact("Format", width=120),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 98, stays=True),
-    "tokens_per_s_low": Fact("Tokens/s, low", "0,0.0", 104),
-    "tokens_per_s_high": Fact("Tokens/s, high", "0,0.0", 108),
+    "tokens_per_s_low": Fact("Tokens/s, 80 % from", "0,0.0", 104),
+    "tokens_per_s_high": Fact("Tokens/s, 80 % to", "0,0.0", 108),
     "time_to_first_token_s": Fact("First token (s)", "0,0.00", 106),
     "usd_per_million_tokens": Fact("USD per million tokens", "0,0.00", 110),
     "g_co2e_per_million_tokens": Fact("g CO₂e per million tokens", "0,0", 110),
@@ -116,8 +116,8 @@ _RELATIVES = {
     "parameters_billion": Fact("Parameters (billion)", "0,0.[0]", 110),
     "release_date": Fact("Released", width=108),
     "ability": Fact("Ability", "0.0", 80, stays=True),
-    "ability_low": Fact("Ability, low", "0.0", 90),
-    "ability_high": Fact("Ability, high", "0.0", 94),
+    "ability_low": Fact("Ability, 90 % from", "0.0", 90),
+    "ability_high": Fact("Ability, 90 % to", "0.0", 94),
 }
 _MEASURED = {"accelerator": Fact("Device", width=200, link="device/")} | subject.MEASURED
 _AGAINST = {
@@ -279,7 +279,8 @@ class ModelPage(SessionPage[ModelState]):
             "Scores", f"{counted(scores.height, 'result')}, the newest of each source, as it states them", scores,
             "Standard errors in the unit of the score; where a source states none and the score is a share of "
             "independent questions, it is the binomial one.",
-            empty="No source lists a score for this model under its own name.",
+            empty="Scores are listed here for models with an address on the hub; of others, see the sources of the "
+            "abilities above.",
         )  # fmt: skip
         prices = self._ask("model_api_prices")
         self.prices.show(
@@ -314,12 +315,13 @@ class ModelPage(SessionPage[ModelState]):
             self._ask("model_quantised"),
             "The prediction used no data of this model; its interval holds 80 % of measured losses. A loss "
             "within noise may not show in one run of each.",
-            empty="No loss of this model in a low-bit format has been published in a form that could be included here; "
-            "the losses above are predicted.",
+            empty="No loss of this model in a low-bit format has been published in a form that could be included here"
+            f"{'' if self.model is None else '; the losses above are predicted'}.",
         )  # fmt: skip
         self.measured.show(
             "Measured", "end to end, with the prediction for the same configuration", self._ask("model_measured"),
-            empty="No end-to-end measurement of this model has been loaded; its speed above is predicted.",
+            empty="No end-to-end measurement of this model has been loaded"
+            f"{'' if self.model is None else '; its speed above is predicted'}.",
         )  # fmt: skip
 
     def _compute(self) -> None:
@@ -337,7 +339,7 @@ class ModelPage(SessionPage[ModelState]):
         self.devices.show(
             "Where it fits", f"one device, one request, {context:,} tokens of context; each in the best format",
             frame(rows),
-            "The engine is what people usually run on the device; speed is predicted, with its interval. "
+            "The engine is what people usually run on the device; speed is predicted, with its 80 % interval. "
             "Where nothing fits, the narrowest format is shown. Cost is rent at the usual price, carbon that of "
             "running on the world's average electricity; empty where no price or no power is known. "
             f"{INCLUDES} Each row links to the error of its speed." + how_far_off.links(
@@ -353,7 +355,7 @@ class ModelPage(SessionPage[ModelState]):
             "Formats", f"file, memory of one sequence at {context:,} tokens, and what the format costs in ability",
             frame(rows),
             "Points of ability that a format costs are predicted from measured losses of quantised models, with their "
-            "interval; empty where nothing comparable was measured. Engines need working memory on top of weights "
+            "80 % interval; empty where nothing comparable was measured. Engines need working memory on top of weights "
             "and cache.",
             empty="Its sizes are unknown because its architecture is not known.",
         )  # fmt: skip
@@ -394,10 +396,11 @@ def _dots(ability: pl.DataFrame) -> Rows:
                                  row["effort"])))
         for row in rows
     ]  # fmt: skip
+    intervals = [interval(row["ability_low"], row["ability_high"], "90 %: ") for row in rows]
     marks = ability.select(
         row=pl.int_range(pl.len()), x="ability", low="ability_low", high="ability_high",
         name=pl.Series(names, dtype=pl.String),
-        first=pl.Series([f"{row['ability']:.0f}{interval(row['ability_low'], row['ability_high'])}" for row in rows]),
+        first=pl.Series([f"{row['ability']:.1f}{ends}" for row, ends in zip(rows, intervals, strict=True)]),
         second=pl.Series([f"{counted(row['results'], 'result')}, {row['evidence_class']}" for row in rows]),
         colour=pl.lit(theme.COLOURS[0]), mark=pl.lit("circle"), fill=pl.lit(0.85),
     )  # fmt: skip

@@ -38,7 +38,7 @@ def sentence(row: dict[str, Any]) -> str:
     noise = "" if row["gap_low"] > 0 or row["gap_high"] < 0 else ", a difference that noise could explain"
     text = (
         f"In ability {domain}, the best open model, {row['open_model']}, is {abs(gap):.1f} points "
-        f"({decimal(low, 1)} to {decimal(high, 1)}) {behind}, {row['proprietary_model']}{noise}"
+        f"(95 %: {decimal(low, 1)} to {decimal(high, 1)}) {behind}, {row['proprietary_model']}{noise}"
     )
     if row["lag_months"] is not None and gap > 0:
         text += f"; a proprietary model as good was released {row['lag_months']:.1f} months earlier"
@@ -82,7 +82,7 @@ class AbilityGap:
         ]  # fmt: skip
         self.by_domain.show(marks(self.today))
         line = [
-            legend.Entry("gap with its 90 % interval", COLOURS[0], "bar"),
+            legend.Entry("gap with its 95 % interval", COLOURS[0], "bar"),
             legend.Entry("if all models of unknown status were open, or none", OTHER_COLOUR, hollow=True),
         ]
         clear = self.today.filter((pl.col("gap_low") > 0) | (pl.col("gap_high") < 0))["domain"]
@@ -123,7 +123,7 @@ def marks(today: pl.DataFrame) -> Rows:
     for place, row in enumerate(today.iter_rows(named=True)):
         common = {
             "row": float(place), "name": words.domain(row["domain"]),
-            "first": f"{decimal(row['gap_points'], 1)} points ({decimal(row['gap_low'], 1)} to "
+            "first": f"{decimal(row['gap_points'], 1)} points (95 %: {decimal(row['gap_low'], 1)} to "
             f"{decimal(row['gap_high'], 1)})",
             "second": f"{row['open_model']} {row['open_ability']:.1f}, "
             f"{row['proprietary_model']} {row['proprietary_ability']:.1f}",

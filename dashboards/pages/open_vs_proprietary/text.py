@@ -17,14 +17,14 @@ def headline(row: dict[str, Any], subject: str = "") -> str:
         subject: What is rated, where that is not text overall.
     """
     gap, low, high = row["gap_points"], row["gap_points_lower"], row["gap_points_upper"]
-    bounds = "" if low is None else f" ({decimal(low)} to {decimal(high)})"
+    bounds = "" if low is None else f" (95 %: {decimal(low)} to {decimal(high)})"
     where = f"On {row['as_of_date']}{subject or ','} the best open model, {row['best_open_model']},"
     rival = f"the best proprietary one, {row['best_proprietary_model']}"
     share = f"wins {100 * row['open_win_probability']:.0f} % of the votes that decide between the two"
     if gap == 0:
         return f"{where} is level with {rival}."
     if gap < 0:
-        bounds = "" if low is None else f" ({decimal(-high)} to {decimal(-low)})"
+        bounds = "" if low is None else f" (95 %: {decimal(-high)} to {decimal(-low)})"
         return f"{where} leads {rival} by {counted(round(-gap), 'point')}{bounds} and {share}."
     return f"{where} is {counted(round(gap), 'point')}{bounds} behind {rival}, {share}, and {_lag(row)}."
 

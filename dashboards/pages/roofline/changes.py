@@ -24,8 +24,8 @@ _HELPS, _SWEPT = "what_would_help", "what_changes_it"
 _ADVICE = {
     "change": Fact("Change", width=300),
     "time_change_pct": Fact("Time (%)", "0.0", 84),
-    "time_change_low_pct": Fact("Low (%)", "0.0", 78),
-    "time_change_high_pct": Fact("High (%)", "0.0", 78),
+    "time_change_low_pct": Fact("80 % from (%)", "0.0", 88),
+    "time_change_high_pct": Fact("80 % to (%)", "0.0", 84),
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.0", 130),
     "verdict": Fact("Verdict", width=100),
     "costs": Fact("What it costs", width=300),
@@ -37,8 +37,8 @@ _OPERATORS = {
     "bound_by": Fact("Bound by", width=90),
     "helps_most": Fact("Helps most", width=96),
     "change_of_whole_pct": Fact("Of the whole (%)", "0.0", 110),
-    "change_of_whole_low_pct": Fact("Low (%)", "0.0", 78),
-    "change_of_whole_high_pct": Fact("High (%)", "0.0", 78),
+    "change_of_whole_low_pct": Fact("80 % from (%)", "0.0", 88),
+    "change_of_whole_high_pct": Fact("80 % to (%)", "0.0", 84),
     **{f"{kind}_pct": Fact(f"{kind.capitalize()} (%)", "0.0", 96) for kind in KINDS},
 }
 _VALUES = {
@@ -50,8 +50,8 @@ _VALUES = {
     "memory_high_gib": Fact("Memory, at most (GiB)", "0.00", 140),
     "gflop": Fact("Work (GFLOP)", "0,0.00", 110, header="work_gflop"),
     "predicted_likely_s": Fact("Time (s)", "0.0000", 90, stays=True),
-    "predicted_low_s": Fact("Low (s)", "0.0000", 90),
-    "predicted_high_s": Fact("High (s)", "0.0000", 90),
+    "predicted_low_s": Fact("80 % from (s)", "0.0000", 90),
+    "predicted_high_s": Fact("80 % to (s)", "0.0000", 90),
     "time_change_pct": Fact("Change (%)", "0.0", 92),
     "reason": Fact("Reason", width=280),
 }
@@ -163,7 +163,7 @@ def _advised(row: dict[str, Any]) -> tuple[str, float, float, float, str, str]:
         likely,
         low,
         high,
-        f"{decimal(likely, 1)} % ({decimal(low, 1)} to {decimal(high, 1)})",
+        f"{decimal(likely, 1)} % (80 %: {decimal(low, 1)} to {decimal(high, 1)})",
         f"costs {row['costs']}",
     )
 

@@ -31,6 +31,7 @@ class OperatorTable:
 
     def __init__(self) -> None:
         """Make an empty table."""
+        self._schema: pl.Schema | None = None
         self.widget = pn.widgets.Tabulator(**table_options(60, *priority_columns("Operator", "Predicted (µs)", 200)))
 
     def show(self, frames: Sequence[pl.DataFrame]) -> None:
@@ -57,6 +58,11 @@ class OperatorTable:
         readable = shown.select(pl.col(name).alias(title) for name, title in titles.items()).with_columns(
             pl.col("Operator", "Class").str.replace_all("_", " ")
         )
+        if readable.schema == self._schema:
+            # To make columns anew costs more than everything else here.
+            self.widget.param.update(value=readable.to_pandas(), page=1)
+            return
+        self._schema = readable.schema
         numbers = {name: dtype.is_integer() for name, dtype in readable.schema.items() if dtype.is_numeric()}
         formatters: dict[str, Any] = {
             name: NumberFormatter(format="0,0" if whole else "0,0.[000]", nan_format=formats.MISSING)

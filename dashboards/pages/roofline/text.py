@@ -136,7 +136,7 @@ def _rate(made: PassTime, stage: str) -> Tile:
     )
     what = "processed" if stage in ("prefill", "encode") else "produced"
     label = "Tokens per second"
-    return Tile(label, likely, f"bound {bound}; {what}, all sequences together", f"{low}–{high} tokens/s", label)
+    return Tile(label, likely, f"bound {bound}; {what}, all sequences together", f"80 %: {low}–{high}", label)
 
 
 def _memory(answer: Answer) -> Tile:

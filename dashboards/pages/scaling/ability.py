@@ -206,7 +206,7 @@ def sentence(fits: dict[str, dict[str, Any]]) -> str:
 
 def _per(fit: dict[str, Any], name: str, per: str) -> str:
     low, high = fit[f"{name}_lower"], fit[f"{name}_upper"]
-    ends = "" if low is None else f" ({decimal(low, 1)} to {decimal(high, 1)})"
+    ends = "" if low is None else f" (95 %: {decimal(low, 1)} to {decimal(high, 1)})"
     return f"{decimal(fit[name], 1)} points {per}{ends}"
 
 

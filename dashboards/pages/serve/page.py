@@ -210,7 +210,7 @@ class Serve(SessionPage[ServeState]):
 
     def _fleets_card(self) -> pn.Column:
         return page.card(
-            page.html(page.heading("The two fleets", "as named in the sidebar, each in its best layout, and the limit "
+            page.html(page.heading("The two fleets", "as named under Traffic, each in its best layout, and the limit "
                                    "that each reaches first as traffic grows")),
             pn.Spacer(height=8), self.fleets,
         )  # fmt: skip

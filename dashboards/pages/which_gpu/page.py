@@ -136,7 +136,7 @@ class WhichGpu:
         offers = state.prices.replace("_", "-")
         self.below.object = page.caption(
             f"Batch {state.concurrency:,}, context {state.context:,}, {state.question.kv_bits:g}-bit KV cache, engine "
-            f"profile {state.engine}{engine_options.flags(state)}. Rates are of all sequences together, with an "
+            f"profile {state.engine}{engine_options.flags(state)}. Rates are of all sequences together, with an 80 % "
             f"interval (hover). {measured}{rest}, with a wide interval. "
             f"Prices: the cheapest {offers} offer known, from the reference table with its source. "
             f"Carbon of running alone, without making the hardware: {grid}, {grams:.0f} g CO₂e per kWh (CodeCarbon), "

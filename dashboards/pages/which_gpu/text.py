@@ -77,7 +77,7 @@ def _hint(row: Mapping[str, Any]) -> str:
         if ends[0] is not None:
             likely, low, high = map(formats.significant, ends)
             suffix = "" if metric == "tokens" else " per million tokens"
-            parts.append(f"{likely} {unit}{suffix} ({low}–{high})")
+            parts.append(f"{likely} {unit}{suffix} (80 %: {low}–{high})")
     parts.append("calibrated" if row["is_calibrated"] else "not calibrated")
     return "; ".join(parts)
 
@@ -193,4 +193,4 @@ def _compared(rule: int, exact: int) -> str:
 
 
 def _interval(likely: float, low: float, high: float, unit: str) -> str:
-    return f"{formats.significant(likely)} ({formats.significant(low)} to {formats.significant(high)}) {unit}"
+    return f"{formats.significant(likely)} {unit} (80 %: {formats.significant(low)} to {formats.significant(high)})"

@@ -10,7 +10,7 @@ import polars as pl
 from analytics.ability.design import Design
 from analytics.ability.results import Floats, Results, above_chance, connected, standardised
 from analytics.identity.model_names import size_in_name
-from pipelines.sources.boards.names import parsed_name, slug
+from pipelines.sources.boards.names import parsed_name, release_slug, slug
 from warehouse.contracts.ability import DOMAINS, NOT_STATED
 
 NON_ABILITY_CATEGORIES = ("hallucination", "long_context", "safety")
@@ -76,19 +76,51 @@ def plain(name: pl.Expr) -> pl.Expr:
 
 
 def model_facts(facts: pl.DataFrame) -> pl.DataFrame:
-    """One row per model of `core.model_facts`: the first statement of each attribute, Epoch's before others'."""
+    """One row per model of `core.model_facts`: the first statement of each attribute, Epoch's before others'.
+
+    A name of a release with and without `.0` has its facts under both keys, for boards on which the two stand apart.
+    """
     stated = ["display_name", "organization", "release_date", "is_open_weights"]
-    first = keyed(facts, facts).sort(pl.col("source").ne("epoch_eci"), "source", "name_in_source", maintain_order=True)
-    return first.group_by("model_key", maintain_order=True).agg(
+    named = _with_keys(facts, facts)
+    apart = named.filter(pl.col("model_id").is_null(), pl.col("_slug") != pl.col("model_key"))
+    both = pl.concat([named, apart.with_columns(pl.col("_slug").alias("model_key"))])
+    first = both.sort(pl.col("source").ne("epoch_eci"), "source", "name_in_source", maintain_order=True)
+    known = first.group_by("model_key", maintain_order=True).agg(
         pl.col("model_id").drop_nulls().first(), *(pl.col(name).drop_nulls().first() for name in stated)
     )
+    # The mode that a board puts beside a name is not part of it, where the hub id says which model it is.
+    bases = {name: parsed_name(name).base for name in known["display_name"].drop_nulls().unique()}
+    plain_name = pl.when(pl.col("model_id").is_null()).then("display_name")
+    return known.with_columns(plain_name.otherwise(pl.col("display_name").replace(bases)).alias("display_name"))
 
 
 def keyed(rows: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     """The rows with `model_key`: the hub id in small letters, else the name without mode, effort and number format.
 
     Where the source itself says which model a name is a version of, as Epoch does of dated names, that name counts.
+    `Gemini 3.0 Pro` and `Gemini 3 Pro` are one, unless a source lists both in the same version of a benchmark.
+
+    Args:
+        rows: With `source`, `name_in_source`, `model_id`; of results also `benchmark` and `benchmark_version`.
+        facts: `core.model_facts`, for names.
     """
+    named = _with_keys(rows, facts)
+    if "benchmark" in rows.columns:
+        table = ["source", "benchmark", "benchmark_version", "model_key"]
+        side_by_side = (
+            named.filter(pl.col("model_id").is_null())
+            .group_by(table)
+            .agg(pl.col("_slug").unique())
+            .filter(pl.col("_slug").list.len() > 1)["model_key"]
+            .unique()
+        )
+        is_apart = pl.col("model_id").is_null() & pl.col("model_key").is_in(side_by_side.implode())
+        named = named.with_columns(pl.when(is_apart).then("_slug").otherwise("model_key").alias("model_key"))
+    return named.drop("_slug")
+
+
+def _with_keys(rows: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+    """The rows with `model_key`, in which `3.0` is `3`, and `_slug`, in which it is not."""
     named = (
         facts.filter(pl.col("display_name").is_not_null())
         .sort("source", "name_in_source", "display_name")
@@ -99,14 +131,19 @@ def keyed(rows: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce("_name", "name_in_source").alias("_name")
     )
     names = with_names.filter(pl.col("model_id").is_null())["_name"].unique()
+    bases = [parsed_name(name).base for name in names]
     slugs = pl.DataFrame(
-        {"_name": names, "_slug": [slug(parsed_name(name).base) for name in names]},
-        schema={"_name": pl.String, "_slug": pl.String},
+        {
+            "_name": names,
+            "_slug": [slug(base) for base in bases],
+            "_release": [release_slug(base) for base in bases],
+        },
+        schema=dict.fromkeys(("_name", "_slug", "_release"), pl.String),
     )
     return (
         with_names.join(slugs, on="_name", how="left", maintain_order="left")
-        .with_columns(pl.coalesce(pl.col("model_id").str.to_lowercase(), "_slug").alias("model_key"))
-        .drop("_name", "_slug")
+        .with_columns(pl.coalesce(pl.col("model_id").str.to_lowercase(), "_release").alias("model_key"))
+        .drop("_name", "_release")
     )
 
 

@@ -14,7 +14,8 @@ LARGEST_HELD_OUT_PCT: Mapping[str, float] = {
 }  # fmt: skip
 """Median error by stage that a fit may have on devices and on models it has not seen."""
 INSIDE_PCT = (75.0, 86.0)
-"""Share of rows left out that must lie in the interval which the other folds alone give: it says 80."""
+"""Share of rows left out that must lie in the interval which the other folds alone give: it says 80. The least holds at
+every stage, the most where an error is promised."""
 ENGINE_INSIDE_PCT = (70.0, 92.0)
 """The same, of each engine at each stage; an interval that is a little too wide breaks no promise."""
 SHIPPED_LEAST_PCT, SHIPPED_ROWS = 70.0, 20
@@ -65,13 +66,15 @@ def _held_out_failures(errors: Mapping[str, Residuals]) -> Iterator[str]:
                 yield f"{stage}: {error.inside_pct:.0f} % of rows of {what} left out inside the 80 % interval"
     for name, error in errors.items():
         stage, scope, engine, *device_class = name.split("|")
+        what, units = ("devices", error.devices) if scope == "class" else ("models", error.models)
         if error.rows >= SHIPPED_ROWS and error.shipped_pct is not None and error.shipped_pct < SHIPPED_LEAST_PCT:
             yield f"{name.replace('|', ', ')}: the interval that ships holds {error.shipped_pct:.0f} %"
-        units = error.devices if scope == "class" else error.models
-        if device_class or not engine or error.inside_pct is None or error.rows < ENOUGH_ROWS or units < ENOUGH_UNITS:
+        if error.inside_pct is None or device_class:
             continue
-        if not ENGINE_INSIDE_PCT[0] <= error.inside_pct <= ENGINE_INSIDE_PCT[1]:
-            what = "devices" if scope == "class" else "models"
+        if not engine and stage not in LARGEST_HELD_OUT_PCT and error.inside_pct < INSIDE_PCT[0]:
+            yield f"{stage}: {error.inside_pct:.0f} % of rows of {what} left out inside the 80 % interval"
+        is_judged = engine and error.rows >= ENOUGH_ROWS and units >= ENOUGH_UNITS
+        if is_judged and not ENGINE_INSIDE_PCT[0] <= error.inside_pct <= ENGINE_INSIDE_PCT[1]:
             yield f"{stage} with {engine}: {error.inside_pct:.0f} % of rows of {what} left out inside the 80 % interval"
 
 

@@ -9,6 +9,7 @@ from pipelines.defs.performance.stored import Predictors, stored_table
 from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
 from warehouse.contracts import performance as tables
+from warehouse.contracts.boards import BENCHMARK_RESULTS
 from warehouse.contracts.catalogue import ACCELERATORS, GRID_CARBON_INTENSITY
 from warehouse.contracts.prices import MARKET_PRICES
 
@@ -16,14 +17,17 @@ from warehouse.contracts.prices import MARKET_PRICES
 @dg.multi_asset(
     name="rooflines",
     **makes(
-        spec(tables.ROOFLINE_POINTS, [tables.CALIBRATIONS], kinds={"numpy"}),
+        spec(tables.ROOFLINE_POINTS, [tables.CALIBRATIONS, BENCHMARK_RESULTS], kinds={"numpy"}),
         spec(tables.ROOFLINE_OPERATORS, [tables.CALIBRATIONS], kinds={"numpy"}),
     ),
 )
 def rooflines(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
-    """Bound and predict every shape of the catalogue on every accelerator."""
-    for table in (tables.ROOFLINE_POINTS, tables.ROOFLINE_OPERATORS):
-        yield write(skyline.lake, table, stored_table(skyline.lake, table.name, _predictors(skyline)))
+    """Bound and predict shapes of the catalogue, those of judged models among them, on every accelerator."""
+    lake, predictors = skyline.lake, _predictors(skyline)
+    judged = lake.read(BENCHMARK_RESULTS, ["model_id"])["model_id"].drop_nulls().unique()
+    points, operators = tables.ROOFLINE_POINTS, tables.ROOFLINE_OPERATORS
+    yield write(lake, points, stored_table(lake, points.name, predictors, judged))
+    yield write(lake, operators, stored_table(lake, operators.name, predictors))
 
 
 def _predictors(skyline: Home) -> Predictors:

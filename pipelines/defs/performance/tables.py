@@ -3,7 +3,7 @@
 Models that differ only in name are computed once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -17,6 +17,7 @@ from profiling.answers.question import ENGINE
 from profiling.devices.accelerators import grid_devices, table
 from profiling.errors import ProfilingError
 from profiling.models.architecture import Architecture
+from profiling.models.names import resolve_model
 from profiling.models.sources import catalogue
 from profiling.models.stored import BF16
 from profiling.roofline.estimate import estimate
@@ -27,10 +28,12 @@ from warehouse.contracts.performance import SERVING_COST
 
 Calibrations = Mapping[str, Mapping[str, OperatorModel]]
 
+FORMATS: Mapping[str, tuple[str, float]] = {
+    "w16a16kv16": ("bf16", 16), "w8a8kv8": ("fp8", 8), "w4a16kv16": ("awq-4bit-g128", 16),
+}  # fmt: skip
+"""Format of the weights and bits of the cache of each precision."""
 PRECISIONS: Mapping[str, Precision] = {
-    "w16a16kv16": precision_of("bf16"),
-    "w8a8kv8": precision_of("fp8", kv_bits=8),
-    "w4a16kv16": precision_of("awq-4bit-g128"),
+    name: precision_of(weights, kv_bits=kv_bits) for name, (weights, kv_bits) in FORMATS.items()
 }
 BATCHES = (1, 32)
 CONTEXTS = (1024, 8192)
@@ -55,14 +58,24 @@ class Shape:
     model_ids: tuple[str, ...]
 
 
-def distinct_shapes() -> list[Shape]:
+def judged_in_catalogue(judged: Iterable[str]) -> frozenset[str]:
+    """Models of the catalogue that have the shapes of models which a board judged."""
+    matches = (resolve_model(name, catalogue(), suggest=False).catalogue_id for name in judged)
+    return frozenset(filter(None, matches))
+
+
+def distinct_shapes(judged: Collection[str] = ()) -> list[Shape]:
     """Architectures of the shipped grids that can be timed; their names are their places in the list.
 
-    Models that the catalogue knows by their config alone are not in the grids: they are computed when asked.
+    Models that the catalogue knows by their config alone are computed when asked, and in the grids where a board judged
+    them.
+
+    Args:
+        judged: Of the catalogue, from `judged_in_catalogue`.
     """
     members: dict[Architecture, list[str]] = {}
     for model_id, entry in catalogue().items():
-        if not entry.is_tabulated:
+        if not entry.is_tabulated and model_id not in judged:
             continue
         try:
             architecture = entry.architecture()
@@ -78,13 +91,13 @@ def distinct_shapes() -> list[Shape]:
 
 def _rows_by_model(frame: pl.DataFrame, shapes: Sequence[Shape]) -> pl.DataFrame:
     """One row per model instead of per shape, without contexts that the model was not made for."""
-    longest = {
-        model_id: int(entry.record["max_position"]) if entry.record["max_position"] else None
-        for model_id, entry in catalogue().items()
-        if entry.is_tabulated
-    }
     names = pl.DataFrame(
-        [(shape.architecture.name, model_id, longest[model_id]) for shape in shapes for model_id in shape.model_ids],
+        [
+            (shape.architecture.name, model_id, int(longest) if longest else None)
+            for shape in shapes
+            for model_id in shape.model_ids
+            for longest in (catalogue()[model_id].record["max_position"],)
+        ],
         schema={"model": pl.String, "model_id": pl.String, "longest": pl.Int64},
         orient="row",
     )
@@ -118,7 +131,7 @@ def roofline_points(shapes: Sequence[Shape], calibrations: Calibrations) -> pl.D
         models = [model for model in decoders if model.parameters_total >= least]
         grid = replace(shared, models=models, accelerators=linked, parallelisms=(Parallelism(devices),))
         together = pl.concat([block.join(short, on=_PLACE, how="semi") for block in points(grid)])
-        parts.append(_rows_by_model(together.filter((pl.col("verdict") != "does not fit").any().over(_PLACE)), shapes))
+        parts.append(_rows_by_model(together.join(_possible_places(together), on=_PLACE, how="semi"), shapes))
         short = _uncertain_places(together)
     whole = replace(shared, models=encoders, contexts=ENCODER_CONTEXTS, stages=("encode",))
     return pl.concat([*parts, *(_rows_by_model(block, shapes) for block in points(whole))])
@@ -131,6 +144,12 @@ _PLACE = ("model", "accelerator", "precision", "context")
 def _uncertain_places(points: pl.DataFrame) -> pl.DataFrame:
     """Where some batch does not surely fit."""
     return points.filter(pl.col("verdict") != "fits").select(_PLACE).unique()
+
+
+def _possible_places(points: pl.DataFrame) -> pl.DataFrame:
+    """Where every stage of some batch may fit."""
+    stages = points.group_by(*_PLACE, "batch").agg((pl.col("verdict") != "does not fit").all().alias("may_fit"))
+    return stages.filter("may_fit").select(_PLACE).unique()
 
 
 def _points(block: pl.DataFrame, watts: Mapping[str, float | None]) -> pl.DataFrame:

@@ -29,6 +29,8 @@ _NOT_ANYWHERE = re.compile(rf"(?<![a-z])(?:{_NOT})(?![a-z])", re.IGNORECASE)
 _EFFORT_WORD = re.compile(rf"(?<![a-z0-9])(?P<effort>{_EFFORT})(?![a-z0-9])", re.IGNORECASE)
 _PRECISION_WORD = re.compile(rf"(?<![a-z0-9])(?P<precision>{_PRECISION})(?![a-z0-9])", re.IGNORECASE)
 
+_ZERO_MINOR = re.compile(r"(?<=\d)-0(?=-|$)")
+
 _NO_SCORES = re.compile(
     r"rank|^#|#\d+$|^(?:no|nr|pos|position|index|idx|id)\.?$|^__index_level_\d+__$|param|size|date|year|cost|price|token|latency|speed|/s(?:ec)?$|votes?$"
     r"|count|license|context|_id$|std|stderr|standard.error|(?<![a-z])ci_|n_obs|comment|^notes?$|\.link$",
@@ -117,3 +119,8 @@ def slug(name: str) -> str:
     """
     own = name.rsplit("/", 1)[-1].casefold()
     return re.sub(r"[\s_.:-]+", "-", own).strip("-")
+
+
+def release_slug(name: str) -> str:
+    """The slug with `3` for a version of `3.0`, as some boards write it: Gemini 3.0 Pro and Gemini 3 Pro are alike."""
+    return _ZERO_MINOR.sub("", slug(name))

@@ -1,6 +1,6 @@
 """Rows of `core.end_to_end_measurements`: their columns, and what a user says where a file is silent."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -76,12 +76,6 @@ def frame_of(rows: Iterable[Row | None], stated: Stated) -> pl.DataFrame:
 
 def _text(value: object) -> str | None:
     return None if value is None or value == "" else str(value)
-
-
-def sole(values: Sequence[object]) -> object | None:
-    """The value all have, or None."""
-    kinds = set(values)
-    return next(iter(kinds)) if len(kinds) == 1 else None
 
 
 def at(document: Mapping[str, Any], *path: str) -> Any:

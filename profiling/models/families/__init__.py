@@ -9,12 +9,14 @@ from profiling.models.families import (
     compressed,
     encoders,
     hybrids,
+    images,
     latents,
     looped,
     recurrent,
     remote,
     special,
     traits,
+    two_stacks,
     unusual,
 )
 from profiling.models.families.assembly import Config
@@ -22,10 +24,12 @@ from profiling.models.families.assembly import Config
 _OWN: Mapping[str, Callable[[Config], Architecture]] = {
     **traits.FAMILIES,
     **hybrids.FAMILIES,
+    **images.FAMILIES,
     **recurrent.FAMILIES,
     **unusual.FAMILIES,
     **special.FAMILIES,
     **encoders.FAMILIES,
+    **two_stacks.FAMILIES,
     **latents.FAMILIES,
     **compressed.FAMILIES,
     **looped.FAMILIES,

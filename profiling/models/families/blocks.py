@@ -76,6 +76,7 @@ def _plain_attention(spec: LayerSpec, source: str, prefix: str, *, cross: bool) 
                       value_head_dim=value_dim, causal=spec.causal and not cross, cached=cached, cross=cross,
                       window=None if cross else spec.window, window_kind=spec.window_kind,
                       extra_parameters=0 if cross else spec.extra_attention_parameters, owns_cache=own,
+                      tokens_per_entry=1 if cross else spec.tokens_per_entry,
                       chosen=None if cross else _chosen(spec))
     )  # fmt: skip
     steps += _closing(spec, (source, spec.hidden_size), heads * value_dim, prefix, cross=cross)

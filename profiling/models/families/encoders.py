@@ -1,23 +1,21 @@
-"""Encoders that traits alone do not describe, and models with an encoder and a decoder: T5 and BART."""
+"""Encoders that traits alone do not describe."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
-from profiling.errors import InvalidConfig, UnsupportedModelType
+from profiling.errors import UnsupportedModelType
 from profiling.models.architecture import Architecture, Layer, Stack
 from profiling.models.families import reading
 from profiling.models.families.assembly import (
     Config,
     Ends,
+    decoder,
     encoder,
     grouped_layers,
     max_position,
-    stack,
 )
-from profiling.models.families.forms import Form, base, declared, ends_of, layers_of, plain_numbers
-from profiling.models.families.spec import LayerSpec
+from profiling.models.families.forms import Form, base, declared, described, ends_of, plain_numbers
 from profiling.models.families.traits import ENCODER, FORMS
 from profiling.models.steps import AttentionCore, Embedding, Linear, Normalisation, Pointwise, Step
 
@@ -194,7 +192,7 @@ def mobilebert(config: Config) -> Architecture:
 
 def narrow_tables(config: Config, hidden: int, *, pooler: bool = False) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """Tables of tokens, positions and segments narrower than the layers, a projection, and a pooler behind them."""
-    width = config.integer("embedding_size", default=128)
+    width = config.integer("embedding_size", "input_embedding_size", default=128)
     rows = {
         "position_embedding": config.integer("max_position_embeddings", default=512),
         "segment_embedding": config.integer("type_vocab_size", default=2),
@@ -215,152 +213,118 @@ def narrow_tables(config: Config, hidden: int, *, pooler: bool = False) -> tuple
 
 
 def electra(config: Config) -> Architecture:
-    """ELECTRA (arXiv 2003.10555): BERT behind tables that may be narrower than its layers, without a pooler."""
+    """ELECTRA (arXiv 2003.10555) and RemBERT (arXiv 2010.12821): BERT behind tables that may be narrower than layers.
+
+    ELECTRA has no pooler; the wide table of RemBERT's head is no part of its published checkpoint.
+    """
     spec = base(config, ENCODER)
     layers, order = grouped_layers([spec] * config.integer("num_hidden_layers"))
-    before, after = narrow_tables(config, spec.hidden_size)
+    before, after = narrow_tables(config, spec.hidden_size, pooler=config.model_type == "rembert")
     only = Stack("encoder", before, tuple(layers), after, order)
     vocabulary = config.integer("vocab_size")
     return Architecture(config.name, config.model_type, spec.hidden_size, vocabulary, (only,), max_position(config))
 
 
-def _two_stacks(config: Config, sides: tuple[tuple[list[LayerSpec], Ends], ...]) -> Architecture:
-    vocabulary = config.integer("vocab_size")
-    stacks = []
-    for role, (specs, ends) in zip(("encoder", "decoder"), sides, strict=True):
-        layers, order = grouped_layers(specs)
-        stacks.append(
-            stack("encoder" if role == "encoder" else "decoder", layers, ends, vocabulary=vocabulary,
-                  hidden=specs[0].hidden_size, order=order)
-        )  # fmt: skip
-    hidden = sides[-1][0][0].hidden_size
-    return Architecture(
-        config.name, config.model_type, hidden, vocabulary, tuple(stacks), max_position(config)
-    )  # fmt: skip
+def sparse_reach(config: Config) -> int | None:
+    """Tokens that BigBird's blocks let a token see (arXiv 2007.14062, section 2); None: all of them.
 
-
-def t5(config: Config) -> Architecture:
-    """T5, Flan-T5, mT5, UMT5: relative position biases in the first layer of each stack (UMT5: in all)."""
-    hidden = config.integer("d_model")
-    heads = config.integer("num_heads")
-    table = config.integer("relative_attention_num_buckets", default=32) * heads
-    plain = LayerSpec(
-        hidden_size=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=config.integer("d_kv"),
-        intermediate_size=config.integer("d_ff"),
-        gated=str(config.get("feed_forward_proj", default="relu")).startswith("gated"),
-        rotary=False,
-    )
-
-    def specs(spec: LayerSpec, count: int) -> list[LayerSpec]:
-        first = replace(spec, extra_attention_parameters=table)
-        return [first if index == 0 or config.model_type == "umt5" else spec for index in range(count)]
-
-    count = config.integer("num_layers")
-    encoder_side = specs(replace(plain, causal=False), count)
-    decoder_side = specs(
-        replace(plain, cross_attention=True), config.integer("num_decoder_layers", default=count)
-    )  # fmt: skip
-    tied = config.flag("tie_word_embeddings", default=config.model_type == "t5")
-    return _two_stacks(config, ((encoder_side, Ends(head=False)), (decoder_side, Ends(tied=tied, shared_table=True))))
-
-
-def bart(config: Config) -> Architecture:
-    """BART and mBART: learned positions from row 2 on, a norm behind the embeddings."""
-    pre_norm = config.model_type == "mbart"
-    side = replace(base(config, ENCODER), placement="pre" if pre_norm else "post")
-    positions = config.integer("max_position_embeddings", default=1024) + 2
-    decoder_spec = replace(
-        side,
-        causal=True,
-        cross_attention=True,
-        intermediate_size=config.integer("decoder_ffn_dim", default=side.intermediate_size),
-    )
-    ends = Ends(norm="layer", final_norm=pre_norm, head=False, positions=positions, embedding_norm=True)
-    closing = replace(ends, head=True, tied=config.flag("tie_word_embeddings", default=True), shared_table=True)
-    return _two_stacks(
-        config,
-        (
-            ([side] * config.integer("encoder_layers"), ends),
-            ([decoder_spec] * config.integer("decoder_layers"), closing),
-        ),
-    )
-
-
-def m2m_100(config: Config) -> Architecture:
-    """M2M-100 and NLLB (arXiv 2207.04672): mBART's layers, with positions that are computed and no norm before them."""
-    side = replace(base(config, ENCODER), placement="pre")
-    write = replace(
-        side, causal=True, cross_attention=True,
-        intermediate_size=config.integer("decoder_ffn_dim", default=side.intermediate_size),
-    )  # fmt: skip
-    ends = Ends(norm="layer", head=False)
-    closing = replace(ends, head=True, tied=config.flag("tie_word_embeddings", default=True), shared_table=True)
-    sides = (([side] * config.integer("encoder_layers"), ends), ([write] * config.integer("decoder_layers"), closing))
-    return _two_stacks(config, sides)
-
-
-def t5gemma(config: Config) -> Architecture:
-    """T5Gemma (arXiv 2504.06225): two stacks of Gemma 2, each with widths and a table of its own."""
-    form = FORMS["gemma2"]
-    read, write = (_side(config, name) for name in ("encoder", "decoder"))
-    encoder_side = [replace(spec, causal=False) for spec in layers_of(read, form)]
-    decoder_side = [
-        replace(spec, cross_attention=True, source_width=encoder_side[0].hidden_size) for spec in layers_of(write, form)
-    ]
-    ends = replace(ends_of(write, form), tied=config.flag("tie_word_embeddings", default=True))
-    return _two_stacks(write, ((encoder_side, replace(ends, head=False)), (decoder_side, ends)))
-
-
-def t5gemma2(config: Config) -> Architecture:
-    """T5Gemma 2 (arXiv 2512.14856): two stacks of Gemma 3 over one table.
-
-    The decoder attends its own tokens and those of the encoder together, by the same matrices.
+    Two blocks of tokens that all see, its own block and both neighbours, and some by chance.
     """
-    form = FORMS["gemma3"]
-    read, write = (_side(config, name) for name in ("encoder", "decoder"))
-    encoder_side = [replace(spec, causal=False) for spec in layers_of(read, form)]
-    decoder_side = []
-    for spec in layers_of(write, form):
-        source: tuple[Step, ...] = (
-            *(
-                Linear(name=f"cross_{name}", inputs=("encoder",), width_in=encoder_side[0].hidden_size,
-                       width_out=spec.kv_heads * spec.head_dim, rows="source", split="column", units=spec.kv_heads,
-                       writes_cache=True, tied=True)
-                for name in ("key", "value")
-            ),
-            AttentionCore(name="cross_attention", inputs=("rotary", "cross_key", "cross_value"), heads=spec.heads,
-                          kv_heads=spec.kv_heads, head_dim=spec.head_dim, value_head_dim=spec.head_dim, causal=False,
-                          cross=True),
-        )  # fmt: skip
-        decoder_side.append(replace(spec, attention_steps=source))
-    ends = replace(ends_of(write, form), tied=config.flag("tie_word_embeddings", default=True))
-    end_of_image = plain_numbers("end_of_image", encoder_side[0].hidden_size)
-    return _two_stacks(
-        write,
-        (
-            (encoder_side, replace(ends, head=False, before_steps=(end_of_image,))),
-            (decoder_side, replace(ends, shared_table=True)),
-        ),
+    if config.get("attention_type", default="block_sparse") != "block_sparse":
+        return None
+    blocks = 2 + 3 + config.integer("num_random_blocks", default=3)
+    return blocks * config.integer("block_size", default=64)
+
+
+def big_bird(config: Config) -> Architecture:
+    """BigBird: BERT whose tokens see some blocks of the others."""
+    config, specs, ends = described(config, replace(FORMS["bert"], positions=4096))
+    return encoder(config, [replace(spec, chosen=sparse_reach(config)) for spec in specs], ends)
+
+
+def ernie(config: Config) -> Architecture:
+    """ERNIE 2 and 3: BERT, with a table of tasks where the config asks for it."""
+    config, specs, ends = described(config, FORMS["bert"])
+    tasks = config.integer("task_type_vocab_size", default=3) if config.flag("use_task_id", default=False) else 0
+    return encoder(config, specs, _with_tables(ends, specs[0].hidden_size, task_embedding=(tasks, 0)))
+
+
+def roc_bert(config: Config) -> Architecture:
+    """RoCBERT: BERT that sees how a sign sounds and what it looks like beside what it means."""
+    config, specs, ends = described(config, FORMS["bert"])
+    hidden = specs[0].hidden_size
+    kinds = (("pronunciation", 910, 768), ("shape", 24_858, 512))
+    tables = {
+        kind: (config.integer(f"{kind}_vocab_size", default=rows), config.integer(f"{kind}_embed_dim", default=width))
+        for kind, rows, width in kinds
+    }
+    ends = _with_tables(ends, hidden, **tables)
+    if config.flag("concat_input", default=True):
+        seen = [width for kind, (_, width) in tables.items() if config.flag(f"enable_{kind}", default=True)]
+        joined = Linear(name="embedding_projection", inputs=("token_embedding",), bias=True, width_out=hidden,
+                        width_in=hidden + sum(seen))  # fmt: skip
+        ends = replace(ends, before_steps=(*ends.before_steps, joined))
+    return encoder(config, specs, ends)
+
+
+def _with_tables(ends: Ends, hidden: int, **tables: tuple[int, int]) -> Ends:
+    """More tables before the layers, each by its rows and its width (0: that of the layers)."""
+    steps = tuple(
+        Embedding(name=name, inputs=("tokens",), entries=rows, width=width or hidden, scales_with_vocabulary=False)
+        for name, (rows, width) in tables.items()
+        if rows
     )
+    return replace(ends, before_steps=(*ends.before_steps, *steps))
 
 
-def _side(config: Config, name: str) -> Config:
-    """The config of one stack under the name and type of the whole; of one that reads images too, its text part."""
-    own = config.get(name)
-    own = own.get("text_config", own) if isinstance(own, Mapping) else own
-    if not isinstance(own, Mapping):
-        raise InvalidConfig(f"{config.name}: config.json of model_type {config.model_type!r} lacks {name}")
-    whole = {"model_type": config.model_type, "_name_or_path": config.name}
-    return Config({"vocab_size": config.get("vocab_size"), **own, **whole})
+def roformer(config: Config) -> Architecture:
+    """RoFormer (arXiv 2104.09864): BERT with turned positions, whose angles its checkpoints store."""
+    form = replace(ENCODER, rotary=True, positions=0, segments=2)
+    config, specs, ends = described(config, form)
+    spec = specs[0]
+    width = config.integer("embedding_size", default=spec.hidden_size)
+    angles = plain_numbers("angles", config.integer("max_position_embeddings", default=1536) * spec.head_dim)
+    narrow = width if width != spec.hidden_size else 0
+    ends = replace(ends, embedding_width=narrow, projection_bias=True, before_steps=(angles,))
+    return encoder(config, specs, ends)
+
+
+def xmod(config: Config) -> Architecture:
+    """X-MOD (arXiv 2205.06266): BERT with a narrow block per language in each layer, of which a text takes one."""
+    before = config.flag("pre_norm", default=False)
+    form = replace(FORMS["bert"], placement="pre" if before else "post")
+    config, specs, ends = described(config, form)
+    hidden = specs[0].hidden_size
+    narrow = int(hidden / float(config.get("adapter_reduction_factor", default=2)))
+    norm = 2 * hidden if config.flag("adapter_layer_norm", default=False) else 0
+    others = (len(config.get("languages", default=("en_XX",))) - 1) * (2 * hidden * narrow + narrow + hidden)
+    steps: tuple[Step, ...] = (
+        Linear(name="language_down", inputs=("input",), width_in=hidden, width_out=narrow, bias=True),
+        Linear(name="language_up", inputs=("language_down",), width_in=narrow, width_out=hidden, bias=True),
+        plain_numbers("other_languages", others + norm),
+    )
+    return encoder(config, [replace(spec, layer_steps=steps) for spec in specs], ends)
+
+
+def xlm(config: Config) -> Architecture:
+    """XLM (arXiv 1901.07291) and FlauBERT: BERT with a row per language; those that see only what came before write."""
+    writes = config.flag("causal", default=False)
+    form = replace(
+        ENCODER, is_encoder=not writes, tied=True, head_bias=True,
+        placement="pre" if config.flag("pre_norm", default=False) else "post",
+        names=(("hidden_size", "emb_dim"), ("num_hidden_layers", "n_layers"), ("num_attention_heads", "n_heads")),
+    )  # fmt: skip
+    config, specs, ends = described(config, form)
+    languages = int(config.get("n_langs", default=1)) if config.flag("use_lang_emb", default=True) else 1
+    ends = _with_tables(replace(ends, final_norm=False), specs[0].hidden_size,
+                        language_embedding=(languages if languages > 1 else 0, 0))  # fmt: skip
+    return (decoder if writes else encoder)(config, specs, ends)
 
 
 FAMILIES = {
-    "mobilebert": mobilebert, "t5": t5, "mt5": t5, "umt5": t5, "bart": bart, "mbart": bart, "modernbert": modernbert,
+    "mobilebert": mobilebert, "modernbert": modernbert, "big_bird": big_bird, "ernie": ernie, "rembert": electra,
+    "roc_bert": roc_bert, "roformer": roformer, "xmod": xmod, "xlm": xlm, "flaubert": xlm,
     "bert": bert, "xlm-roberta": xlm_roberta, "eurobert": eurobert, "mpnet": mpnet,
-    "deberta-v2": deberta, "electra": electra, "m2m_100": m2m_100, "t5gemma": t5gemma,
-    "t5gemma2": t5gemma2,
+    "deberta-v2": deberta, "electra": electra,
     **dict.fromkeys(("nomic_bert", "gte", "new", "jina_embeddings_v3"), turned_bert),
 }  # fmt: skip

@@ -77,6 +77,8 @@ class Form:
     """Learned numbers of a layer beyond its matrices and norms (an activation's slopes)."""
     default: tuple[tuple[str, object], ...] = ()
     """Fields that published configs leave out, as transformers fills them in."""
+    names: tuple[tuple[str, str], ...] = ()
+    """The usual name of a field, and the one that only this family has for it."""
 
 
 def switched(config: Config, trait: bool | str) -> bool:
@@ -202,15 +204,17 @@ def ends_of(config: Config, form: Form) -> Ends:
         positions=rows + form.position_offset,
         segments=config.integer("type_vocab_size", default=form.segments) if form.segments else 0,
         embedding_norm=form.embedding_norm,
-        final_norm=not form.is_encoder,
+        final_norm=form.placement != "post",
         head=not form.is_encoder,
         pooler=form.pooler,
     )
 
 
 def with_defaults(config: Config, form: Form) -> Config:
-    """The config with what published ones leave out."""
+    """The config with what published ones leave out, and by the usual names of its fields."""
     default = dict(form.default)
+    own = {usual: config.get(name, default=config.family_default(name)) for usual, name in form.names}
+    default |= {usual: value for usual, value in own.items() if value is not None}
     return Config({**default, **{k: v for k, v in config.fields.items() if v is not None or k not in default}})
 
 

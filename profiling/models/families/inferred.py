@@ -55,10 +55,6 @@ _HARMLESS_TABLES = frozenset({
 })  # fmt: skip
 
 
-_UNLIKE: Mapping[str, str] = {"jetmoe": "its attention is routed to experts as well"}
-"""Families whose fields are those of a known form and whose layers are not."""
-
-
 def not_understood(fields: Mapping[str, Any]) -> list[str]:
     """Fields that may decide a size and that nothing here reads."""
     unread_names = []
@@ -83,8 +79,6 @@ def inferred(config: Config) -> Architecture:
     missing = [name for name in _NEEDED if fields.get(name) is None]
     if missing:
         raise UnsupportedModelType(f"its config lacks {', '.join(missing)}")
-    if config.model_type in _UNLIKE:
-        raise UnsupportedModelType(f"{_UNLIKE[config.model_type]}, though no field says so")
     if _activation(fields) not in _GATED | _UNGATED:
         raise UnsupportedModelType(f"its activation {_activation(fields)} is not understood")
     strange = not_understood(fields)

@@ -1,7 +1,8 @@
-"""Families whose layers keep a state in ways of their own: RWKV-7, Zamba 2, RecurrentGemma, PLaMo 2, MiniCPM-SALA."""
+"""Families whose layers keep a state in ways of their own: RWKV, xLSTM, Zamba, RecurrentGemma and more."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from profiling.models.architecture import Architecture
 from profiling.models.families import reading
 from profiling.models.families.assembly import Config, Ends, decoder
 from profiling.models.families.forms import plain_numbers
-from profiling.models.families.spec import LayerSpec, Lightning, MambaTwo
+from profiling.models.families.spec import LayerSpec, Lightning, MambaTwo, State
 from profiling.models.steps import AttentionCore, Convolution, Linear, Normalisation, Pointwise, StateUpdate, Step
 
 
@@ -68,11 +69,117 @@ def rwkv7(config: Config) -> Architecture:
     return decoder(config, specs, ends)
 
 
-def zamba2(config: Config) -> Architecture:
-    """Zamba 2 (arXiv 2411.15242): Mamba-2, and now and then one of a few shared transformer blocks before it.
+def rwkv(config: Config) -> Architecture:
+    """RWKV-4 (arXiv 2305.13048, section 3), and RWKV-5 and 6 (Eagle and Finch, arXiv 2404.05892, section 4).
 
-    A shared block reads the token's embedding beside the stream; each use has narrow matrices of its own.
+    RWKV-4 keeps for each channel a sum of values by decaying weights, the sum of these, and the largest exponent so
+    far, for stability; the later ones a matrix per head, behind a norm and a gate. RWKV-6 mixes and decays by narrow
+    matrices of the token itself. The feed-forward block has a gate over what it gives.
     """
+    version = {"rwkv5": 5, "rwkv6": 6}.get(config.model_type, 4)
+    hidden = config.integer("hidden_size")
+    inner = config.integer("attention_hidden_size", default=hidden)
+    dim = inner if version == 4 else config.integer("head_size", default=64)
+    heads = inner // dim
+
+    def product(name: str, width_in: int, width_out: int, source: str = "time_shift") -> Step:
+        return Linear(name=name, inputs=(source,), width_in=width_in, width_out=width_out, split="column",
+                      units=heads if version > 4 else 0)  # fmt: skip
+
+    def narrow(name: str, rank: int, mixtures: int, width_out: int) -> tuple[Step, ...]:
+        """Each of the mixtures has a narrow matrix of its own behind a shared one."""
+        shared = Linear(name=f"{name}_down", inputs=("time_shift",), width_in=hidden, width_out=mixtures * rank)
+        return (shared, product(name, rank, mixtures * width_out, f"{name}_down"))
+
+    names = ("receptance", "key", "value") if version == 4 else ("receptance", "key", "value", "gate")
+    large = hidden == 4096  # wider ranks, by the code beside its checkpoints
+    by_token: tuple[Step, ...] = ()
+    if version == 6:
+        mixing, decaying = (64, 128) if large else (32, 64)
+        by_token = (*narrow("mixture", mixing, 5, hidden), *narrow("decay", decaying, 1, inner))
+    mixtures = {4: 3, 5: 4, 6: 6}[version]
+    # The convolution's numbers are one of the mixtures; decay and bonus are of each channel.
+    numbers = (mixtures - 1) * hidden + 2 * inner
+    update = (
+        StateUpdate(name="state_update", inputs=names[:3], heads=1, key_width=3, value_width=inner, state_bits=32,
+                    extra_parameters=numbers)
+        if version == 4 else
+        StateUpdate(name="state_update", inputs=names[:3], heads=heads, key_width=dim, value_width=dim, keys=heads,
+                    state_bits=32, extra_parameters=numbers)
+    )  # fmt: skip
+    norm = Normalisation(name="state_norm", inputs=("state_update",), width=inner, gains=2 * inner, split="column")
+    time_mix: tuple[Step, ...] = (
+        Convolution(name="time_shift", inputs=("attention_norm",), channels=hidden, kernel=1, state_inputs=1),
+        *(product(name, hidden, inner) for name in names), *by_token, update,
+        *((norm,) if version > 4 else ()),
+        Pointwise(name="state_gated", inputs=("state_update", names[-1]), width=inner, operands=2, split="column"),
+        Linear(name="output", inputs=("state_gated",), width_in=inner, width_out=hidden, split="row"),
+    )  # fmt: skip
+    channel_mix: tuple[Step, ...] = (
+        Convolution(name="channel_shift", inputs=("feed_forward_norm",), channels=hidden, kernel=1, state_inputs=1),
+        Linear(name="channel_gate", inputs=("channel_shift",), width_in=hidden, width_out=hidden),
+        plain_numbers("channel_mixture", hidden),
+    )
+    usual = 4 * hidden if version == 4 else int(3.5 * hidden) // 32 * 32
+    spec = LayerSpec(
+        hidden_size=hidden, heads=heads, kv_heads=heads, head_dim=dim, gated=False, norm="layer", rotary=False,
+        intermediate_size=config.integer("intermediate_size", default=usual), layer_steps=channel_mix,
+        own_attention=time_mix,
+    )  # fmt: skip
+    ends = Ends(norm="layer", embedding_norm=True, tied=config.flag("tie_word_embeddings", default=False))
+    stated = Config({"max_position_embeddings": config.get("context_length"), **config.fields})
+    return decoder(stated, [spec] * reading.layer_count(config), ends)
+
+
+def xlstm(config: Config) -> Architecture:
+    """XLSTM 7B (arXiv 2503.13427): a matrix per head as memory (mLSTM), which it decays, adds to and reads."""
+    hidden, heads = config.integer("hidden_size", "embedding_dim"), config.integer("num_heads", default=8)
+    keys, values = (
+        _rounded(hidden * float(config.get(name, default=usual)), 64)
+        for name, usual in (("qk_dim_factor", 0.5), ("v_dim_factor", 1.0))
+    )
+    bias = config.flag("use_bias", default=False)
+
+    def product(name: str, width: int, *, biased: bool) -> Step:
+        return Linear(name=name, inputs=("attention_norm",), width_in=hidden, width_out=width, bias=biased,
+                      split="column", units=heads)  # fmt: skip
+
+    memory: tuple[Step, ...] = (
+        product("query", keys, biased=bias), product("key", keys, biased=bias), product("value", values, biased=bias),
+        product("output_gate", values, biased=bias),
+        product("input_gate", heads, biased=True), product("forget_gate", heads, biased=True),
+        # Beside the matrix a vector by which what is read is divided: one more column.
+        StateUpdate(name="state_update", inputs=("query", "key", "value", "input_gate", "forget_gate"), heads=heads,
+                    key_width=keys // heads, value_width=values // heads + 1, keys=heads, state_bits=32),
+        Normalisation(name="state_norm", inputs=("state_update",), width=values,
+                      gains=values * (2 if bias else 1), split="column"),
+        Pointwise(name="state_gated", inputs=("state_norm", "output_gate"), width=values, operands=2, operations=5,
+                  split="column"),
+        Linear(name="output", inputs=("state_gated",), width_in=values, width_out=hidden, bias=bias, split="row",
+               units=heads),
+    )  # fmt: skip
+    wide = float(config.get("ffn_proj_factor", default=2.667)) * hidden
+    spec = LayerSpec(
+        hidden_size=hidden, heads=heads, kv_heads=heads, head_dim=keys // heads, own_attention=memory,
+        intermediate_size=_rounded(wide, config.integer("ffn_round_up_to_multiple_of", default=64)),
+        feed_forward_bias=bias,
+    )  # fmt: skip
+    layers = config.integer("num_hidden_layers", "num_blocks")
+    return decoder(config, [spec] * layers, Ends(tied=config.flag("tie_word_embeddings", default=False)))
+
+
+def _rounded(width: float, multiple: int) -> int:
+    """The next multiple that is not narrower."""
+    return -(-math.ceil(width) // multiple) * multiple
+
+
+def zamba(config: Config) -> Architecture:
+    """Zamba (arXiv 2405.16712) and Zamba 2 (arXiv 2411.15242): Mamba, and now and then a shared transformer block.
+
+    A shared block reads the token's embedding beside the stream. Zamba has Mamba-1 and one block; Zamba 2 has Mamba-2,
+    a few blocks, and narrow matrices of its own for each use.
+    """
+    first = config.model_type == "zamba"
     hidden, rank = config.integer("hidden_size"), config.integer("adapter_rank", "lora_rank", default=128)
     wide = config.integer("attention_hidden_size", default=2 * hidden)
     heads = config.integer("num_attention_heads")
@@ -80,7 +187,7 @@ def zamba2(config: Config) -> Architecture:
     dim = config.integer("attention_head_dim", default=wide // heads)
     width = config.integer("intermediate_size", "ffn_hidden_size", default=4 * hidden)
     on_attention = config.flag("use_shared_attention_adapter", "use_shared_attention_lora", default=False)
-    state = MambaTwo(
+    state: State = replace(reading.mamba_one(config), inner_norms=False) if first else MambaTwo(
         heads=config.integer("n_mamba_heads"), head_dim=config.integer("mamba_headdim", default=64),
         groups=config.integer("mamba_ngroups", default=1), state=config.integer("mamba_d_state", "state_size"),
         kernel=config.integer("mamba_d_conv", "conv_dimension", default=4),
@@ -90,8 +197,12 @@ def zamba2(config: Config) -> Architecture:
 
     def adapter(name: str, source: str, width_in: int, width_out: int) -> tuple[Step, ...]:
         return (
-            Linear(name=f"{name}_adapter_down", inputs=(source,), width_in=width_in, width_out=rank),
-            Linear(name=f"{name}_adapter_up", inputs=(f"{name}_adapter_down",), width_in=rank, width_out=width_out),
+            ()
+            if first
+            else (
+                Linear(name=f"{name}_adapter_down", inputs=(source,), width_in=width_in, width_out=rank),
+                Linear(name=f"{name}_adapter_up", inputs=(f"{name}_adapter_down",), width_in=rank, width_out=width_out),
+            )
         )
 
     def shared(*, again: bool) -> tuple[Step, ...]:
@@ -117,20 +228,27 @@ def zamba2(config: Config) -> Architecture:
             Linear(name="shared_gate_up", inputs=("shared_feed_forward_norm",), width_in=hidden, width_out=2 * width,
                    split="column", tied=again),
             *adapter("gate_up", "shared_feed_forward_norm", hidden, 2 * width),
-            Pointwise(name="shared_activation", inputs=("shared_gate_up", "gate_up_adapter_up"), width=width,
-                      operands=2, operations=5, split="column"),
+            Pointwise(name="shared_activation", width=width, operands=2, operations=5, split="column",
+                      inputs=("shared_gate_up",) if first else ("shared_gate_up", "gate_up_adapter_up")),
             Linear(name="shared_down", inputs=("shared_activation",), width_in=width, width_out=hidden, split="row",
                    tied=again),
             Linear(name="shared_linear", inputs=("shared_down",), width_in=hidden, width_out=hidden),
         )  # fmt: skip
 
-    kinds = config.get("layers_block_type", "layer_types", default=[])
+    kinds = config.get("layers_block_type", "layer_types", default=_usual_kinds(config) if first else [])
     uses = config.get("hybrid_layer_ids", default=[index for index, kind in enumerate(kinds) if kind == "hybrid"])
     blocks = config.integer("num_mem_blocks", default=1)
     specs = [plain] * reading.layer_count(config)
     for use, index in enumerate(uses):
         specs[index] = replace(plain, layer_steps=shared(again=use >= blocks))
     return decoder(config, specs, Ends(tied=config.flag("tie_word_embeddings", default=True)))
+
+
+def _usual_kinds(config: Config) -> list[str]:
+    """Where Zamba uses its shared block unless a config says so: in its third layer, and in turns from there on."""
+    period, offset = config.integer("attn_layer_period", default=6), int(config.get("attn_layer_offset", default=4))
+    later = range(reading.layer_count(config) - 3)
+    return ["", "", "hybrid", *("hybrid" if index % period == offset else "" for index in later)]
 
 
 def recurrent_gemma(config: Config) -> Architecture:
@@ -249,6 +367,7 @@ def minicpm_sala(config: Config) -> Architecture:
 
 
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
-    "rwkv7": rwkv7, "zamba2": zamba2, "recurrent_gemma": recurrent_gemma, "plamo2": plamo2,
+    "rwkv7": rwkv7, "rwkv": rwkv, "rwkv5": rwkv, "rwkv6": rwkv, "xlstm": xlstm, "zamba": zamba,
+    "zamba2": zamba, "recurrent_gemma": recurrent_gemma, "plamo2": plamo2,
     "minicpm_sala": minicpm_sala,
 }  # fmt: skip

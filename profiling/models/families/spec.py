@@ -193,6 +193,8 @@ class LayerSpec:
     """Learned mixing weights per token: 2 n for in and out, n² for stream to stream."""
     stream_rounds: int = 0
     """Rounds that balance the weights from stream to stream."""
+    tokens_per_entry: int = 1
+    """Tokens that one entry of the cache stands for (layers over patches of bytes)."""
     own_attention: tuple[Step, ...] = ()
     """Steps of an attention unlike the others, from "attention_norm" to the output projection."""
     attention_steps: tuple[Step, ...] = ()

@@ -10,10 +10,11 @@ from profiling.errors import UnsupportedModelType
 from profiling.models.architecture import Architecture
 from profiling.models.families import reading
 from profiling.models.families.assembly import Config, decoder
-from profiling.models.families.forms import Form, base, declared, ends_of, layers_of, plain_numbers
+from profiling.models.families.blocks import norm_gains
+from profiling.models.families.forms import Form, base, declared, ends_of, layers_of, plain_numbers, with_defaults
 from profiling.models.families.spec import Mixture, Norm, Placement
 from profiling.models.families.traits import FORMS, PLAIN
-from profiling.models.steps import Linear, Step
+from profiling.models.steps import AttentionCore, Embedding, Experts, Linear, Normalisation, Step
 
 
 def _stating(config: Config, **fields: Any) -> Config:
@@ -204,10 +205,135 @@ def doge(config: Config) -> Architecture:
     return decoder(config, specs, ends_of(config, form))
 
 
+def gpt_neox_japanese(config: Config) -> Architecture:
+    """GPT-NeoX of ABEJA: no biases but one, behind the last attention; the feed-forward width is stated as a factor."""
+    factor = config.integer("intermediate_multiple_size", default=4)
+    form = replace(PLAIN, query_key_value_bias=False, output_bias=False, feed_forward_bias=False, tied=True,
+                   widening=factor)  # fmt: skip
+    specs = layers_of(config, form)
+    bias = plain_numbers("output_bias", specs[0].hidden_size)
+    return decoder(config, [*specs[:-1], replace(specs[-1], layer_steps=(bias,))], ends_of(config, form))
+
+
+def diffllama(config: Config) -> Architecture:
+    """Differential Transformer (arXiv 2410.05258) in Llama's layers: what one half of the heads sees less the other."""
+    form = Form(windows=False)
+    specs = layers_of(config, form)
+    spec = specs[0]
+    own: tuple[Step, ...] = (
+        # Values of each half of the heads are weighed by the scores of all: attention runs twice over one cache.
+        AttentionCore(name="attention_again", inputs=("rotary", "value"), heads=spec.heads, kv_heads=spec.kv_heads,
+                      head_dim=spec.head_dim, value_head_dim=spec.head_dim, owns_cache=False),
+        plain_numbers("difference", 4 * spec.head_dim),
+    )  # fmt: skip
+    return decoder(config, [replace(layer, attention_steps=own) for layer in specs], ends_of(config, form))
+
+
+def modernbert_decoder(config: Config) -> Architecture:
+    """ModernBERT's layers as a decoder (Ettin, arXiv 2507.11412): windows half as wide, a product before the head."""
+    count, every = reading.layer_count(config), config.integer("global_attn_every_n_layers", default=3)
+    kinds = ["sliding_attention" if index % every else "full_attention" for index in range(count)]
+    stated = _stating(
+        config, layer_types=config.get("layer_types", default=kinds),
+        sliding_window=config.get("sliding_window", default=config.integer("local_attention", default=128) // 2),
+    )  # fmt: skip
+    norm: Norm = "layer" if config.flag("norm_bias", default=False) else "layer_without_bias"
+    form = Form(norm=norm, tied=True, head_bias="!decoder_bias")
+    specs, ends = layers_of(stated, form), ends_of(stated, form)
+    hidden = specs[0].hidden_size
+    # The norm of the embeddings is the first layer's too, which has none of its own; the head's is counted last.
+    biased = config.flag("classifier_bias", default=False)
+    dense = Linear(name="head_dense", inputs=("layers",), width_in=hidden, width_out=hidden, bias=biased, rows="last")
+    return decoder(stated, specs, replace(ends, after_steps=(dense, _norm("head_norm", norm, hidden))))
+
+
+def _norm(name: str, norm: Norm, width: int) -> Step:
+    return Normalisation(name=name, inputs=("head_dense",), width=width, gains=norm_gains(norm, width), rows="last")
+
+
+def jetmoe(config: Config) -> Architecture:
+    """JetMoE (arXiv 2404.07413): queries and outputs of attention are routed to experts as feed-forward blocks are."""
+    names = (("num_local_experts", "moe_num_experts"), ("num_experts_per_tok", "moe_top_k"),
+             ("moe_intermediate_size", "ffn_hidden_size"))  # fmt: skip
+    form = Form(tied=True, names=names, windows=False)
+    stated = with_defaults(config, form)
+    kv_heads, dim = stated.integer("num_key_value_heads"), stated.integer("kv_channels", "head_dim", default=128)
+    chosen = stated.integer("num_experts_per_tok")
+    stated = _stating(stated, num_attention_heads=kv_heads * chosen, head_dim=dim)
+    specs = layers_of(stated, form)
+    hidden, source = specs[0].hidden_size, "attention_norm"
+    routed: tuple[Step, ...] = (
+        *(
+            Linear(name=name, inputs=(source,), width_in=hidden, width_out=kv_heads * dim, split="column",
+                   units=kv_heads, writes_cache=True)
+            for name in ("key", "value")
+        ),
+        Linear(name="attention_router", inputs=(source,), width_in=hidden,
+               width_out=stated.integer("num_local_experts")),
+        AttentionCore(name="attention", inputs=("attention_router", "key", "value"), heads=kv_heads * chosen,
+                      kv_heads=kv_heads, head_dim=dim, value_head_dim=dim, extra_parameters=hidden),
+        # Each expert's query and output matrix: as the two of a feed-forward block.
+        Experts(name="attention_experts", inputs=("attention", "attention_router"), gated=False,
+                count=stated.integer("num_local_experts"), per_token=chosen, hidden_size=hidden,
+                intermediate_size=kv_heads * dim),
+    )  # fmt: skip
+    bias = plain_numbers("experts_bias", hidden)
+    specs = [replace(spec, own_attention=routed, layer_steps=(bias,)) for spec in specs]
+    return decoder(stated, specs, ends_of(stated, form))
+
+
+def cpmant(config: Config) -> Architecture:
+    """CPM-Ant: Llama's layers with a table of relative positions, and rows of prompts behind those of tokens."""
+    form = Form(
+        rotary=False, windows=False,
+        names=(("intermediate_size", "dim_ff"), ("head_dim", "dim_head")),
+    )  # fmt: skip
+    stated = with_defaults(config, form)
+    specs, ends = layers_of(stated, form), ends_of(stated, form)
+    segments, hidden = stated.integer("segment_types", default=32), specs[0].hidden_size
+    prompts = stated.integer("prompt_types", default=32) * stated.integer("prompt_length", default=32)
+    buckets = segments**2 + stated.integer("position_bias_num_buckets", default=512)
+    tables: tuple[Step, ...] = tuple(
+        Embedding(name=name, inputs=("tokens",), entries=rows, width=width, scales_with_vocabulary=False)
+        for name, rows, width in (
+            ("prompt_embedding", prompts, hidden), ("segment_embedding", segments, hidden),
+            ("relative_positions", buckets, specs[0].heads),
+        )
+    )  # fmt: skip
+    # Its head has rows for tokens alone, so that no table is shared.
+    return decoder(stated, specs, replace(ends, tied=False, before_steps=tables))
+
+
+def xlnet(config: Config) -> Architecture:
+    """XLNet (arXiv 1906.08237): relative positions by a product of their own; it reads in any order, and writes."""
+    form = replace(
+        PLAIN, placement="post", query_key_value_bias=False, output_bias=False, rotary=False, tied=True,
+        head_bias=True,
+        names=(("intermediate_size", "d_inner"), ("head_dim", "d_head"), ("num_hidden_layers", "n_layer")),
+    )  # fmt: skip
+    stated = with_defaults(config, form)
+    specs, ends = layers_of(stated, form), ends_of(stated, form)
+    spec = specs[0]
+    width = spec.heads * spec.head_dim
+    own: tuple[Step, ...] = (
+        Linear(name="relative_key", inputs=("input",), width_in=spec.hidden_size, width_out=width, split="column",
+               units=spec.heads),
+        plain_numbers("biases_and_segments", 5 * width),
+    )  # fmt: skip
+    mask = plain_numbers("mask", spec.hidden_size)
+    specs = [replace(layer, attention_steps=own) for layer in specs]
+    model = decoder(stated, specs, replace(ends, before_steps=(mask,)))
+    note = (
+        "its own code keeps what enters layers and forms all keys and values anew; keys and values are counted as kept"
+    )
+    return replace(model, notes=(*model.notes, note))
+
+
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
     "gpt_bigcode": gpt_bigcode, "gpt_neo": gpt_neo, "opt": opt, "falcon": falcon, "mpt": mpt, "qwen": qwen1,
     "chatglm": chatglm, **dict.fromkeys(_PLAIN_DEEPSEEKS, deepseek),
     "deepseek_v2": deepseek, "deepseek_v3": deepseek, "kimi_k2": deepseek,
     "llama4": llama4, "llama4_text": llama4, "dbrx": dbrx, "cohere2_moe": cohere2_moe, "mimo_v2_flash": mimo_v2,
-    "doge": doge,
+    "doge": doge, "gpt_neox_japanese": gpt_neox_japanese, "diffllama": diffllama, "jetmoe": jetmoe,
+    "modernbert-decoder": modernbert_decoder, "cpmant": cpmant, "xlnet": xlnet,
 }  # fmt: skip

@@ -21,6 +21,7 @@ PLAIN = Form(gated=False, norm="layer", query_key_value_bias=True, output_bias=T
              windows=False)  # fmt: skip
 """Two matrices, layer norms and biases everywhere: GPT-2 and what was like it."""
 ENCODER = replace(PLAIN, placement="post", rotary=False, positions=512, embedding_norm=True, is_encoder=True)
+_ENCODER_BEFORE = replace(ENCODER, placement="pre", embedding_norm=False)
 _LLAMA = Form(windows=False)
 _GLM4 = Form(placement="sandwich", output_bias=False, feed_forward_bias=False, windows=False)
 _DEEPSEEK = Form(selection_bias=True)
@@ -49,11 +50,20 @@ FORMS: Mapping[str, Form] = {
     "phi": replace(PLAIN, placement="parallel", head_bias=True),
     "starcoder2": replace(PLAIN, widening=0, windows=True, query_key_value_bias="!use_bias", output_bias="!use_bias",
                           feed_forward_bias="!use_bias", tied=True),
+    "openai-gpt": replace(PLAIN, placement="post", rotary=False, positions=512, tied=True),
+    "ctrl": replace(PLAIN, rotary=False, tied=True, head_bias=True, names=(("intermediate_size", "dff"),)),
+    "biogpt": replace(PLAIN, rotary=False, positions=1024, position_offset=2, tied=True),
+    "xglm": replace(PLAIN, rotary=False, tied=True, names=(("num_attention_heads", "attention_heads"),)),
+    "git": replace(PLAIN, placement="post", rotary=False, positions=1024, embedding_norm=True, head_bias=True),
     "nemotron": replace(PLAIN, widening=0, query_key_value_bias="attention_bias", output_bias="attention_bias",
                         feed_forward_bias="mlp_bias"),
     # Encoders
     "bert": replace(ENCODER, segments=2, pooler=True),
     "distilbert": ENCODER,
+    "bert-generation": ENCODER,
+    "megatron-bert": replace(_ENCODER_BEFORE, segments=2, pooler=True),
+    "xlm-roberta-xl": replace(_ENCODER_BEFORE, positions=514, segments=1, pooler=True),
+    "roberta-prelayernorm": replace(_ENCODER_BEFORE, embedding_norm=True, segments=2, pooler=True),
     # Llama and Mistral, and what they are published as
     "llama": _LLAMA,
     "minicpm": replace(_LLAMA, tied=True),
@@ -118,7 +128,7 @@ FORMS: Mapping[str, Form] = {
     "qwen3_vl_text": _QWEN3,
     "qwen3_vl_moe_text": _QWEN3,
     "hunyuan_v1_dense": Form(query_key_norm="head", tied=True),
-    "hunyuan_v1_moe": Form(query_key_norm="head", tied=True),
+    "hunyuan_v1_moe": Form(query_key_norm="head", tied=True, default=(("num_shared_expert", 1),)),
     "mellum": Form(query_key_norm="head"),
     "exaone4": Form(placement="output", query_key_norm="head", every=4),
     "exaone4_5_text": Form(placement="output", query_key_norm="head", every=4,
@@ -196,7 +206,7 @@ ALIASES: Mapping[str, str] = {
     "qwen2_5_omni_text": "qwen2", "qwen3_omni_moe_text": "qwen3_moe", "phi3_v": "mistral", "iquestcoder": "llama",
     "emu3_text_model": "llama", "granite4_vision_text": "llama", "granite_docling_text": "llama",
     "hunyuan_vl_text": "hunyuan_v1_dense", "hunyuan_vl": "hunyuan_v1_dense",
-    "cohere_compass_text": "cohere2", "fuyu": "persimmon",
+    "cohere_compass_text": "cohere2", "fuyu": "persimmon", "cosmos3_edge_text": "arcee",
 }  # fmt: skip
 """Names under which a known family is published as well."""
 

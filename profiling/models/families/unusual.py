@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
-from profiling.models.architecture import Architecture
+from profiling.models.architecture import Architecture, Uncounted
 from profiling.models.families import reading
 from profiling.models.families.assembly import Config, Ends, decoder
 from profiling.models.families.compressed import stream_end, streamed
-from profiling.models.families.forms import Form, ends_of, layers_of, plain_numbers, with_defaults
+from profiling.models.families.forms import Form, base, declared, ends_of, layers_of, plain_numbers, with_defaults
 from profiling.models.families.spec import Indexer, LayerSpec
 from profiling.models.steps import (
     Convolution,
@@ -307,7 +308,76 @@ def zaya(config: Config) -> Architecture:
     return decoder(config, specs, ends)
 
 
+def blt(config: Config) -> Architecture:
+    """Byte Latent Transformer (arXiv 2412.09871): a few layers over bytes, many over patches of them, a few over bytes.
+
+    Bytes see a row for each hash of the last three to eight of them; patches and bytes read each other across.
+    """
+    local, inner, writing = (Config({**usual, **config.get(name, default={})}) for name, usual in _OF_BYTES.items())
+    window, patch = config.get("local_attention_window_len", default=512), config.integer("patch_size", default=4)
+    hidden = local.integer("hidden_size")
+
+    def layers(part: Config, count: int, **traits: Any) -> list[LayerSpec]:
+        return [replace(base(part, Form(windows=False)), **traits)] * count
+
+    def across(name: str, part: Config, *, every: bool) -> tuple[list[tuple[Step, ...]], Step]:
+        """Attention across behind each layer or one of them, and what brings one width to the other."""
+        width, count = part.integer("hidden_size"), part.integer("num_hidden_layers")
+        ways = part.integer("cross_attn_k", default=2)
+        steps = (
+            *(
+                Linear(name=f"patch_{side}", inputs=("input",), width_in=width, width_out=width, split="column",
+                       units=part.integer("num_attention_heads"))
+                for side in ("query", "key", "value")
+            ),
+            Normalisation(name="patch_norms", inputs=("patch_query", "patch_key"), width=2 * width, gains=2 * width),
+            Linear(name="patch_output", inputs=("patch_query",), width_in=width, width_out=width, split="row"),
+        )  # fmt: skip
+        wide = part.integer("hidden_size_global") if name == "decoder" else width
+        joining = Linear(name=f"{name}_patches", inputs=("input",), width_in=wide, width_out=ways * width)
+        place = count - 1 if name == "encoder" else 0
+        return [steps if every or index == place else () for index in range(count)], joining
+
+    sides: dict[str, list[LayerSpec]] = {}
+    joining_steps: list[Step] = []
+    for name, part in (("encoder", local), ("decoder", writing)):
+        steps, joining = across(name, part, every=part.flag("cross_attn_all_layers", default=name == "decoder"))
+        plain = layers(part, len(steps), window=window)
+        sides[name] = [replace(spec, layer_steps=own) for spec, own in zip(plain, steps, strict=True)]
+        joining_steps.append(joining)
+    between = layers(inner, inner.integer("num_hidden_layers"), tokens_per_entry=patch)
+    groups = config.get("encoder_hash_byte_group_size", default=(3, 4, 5, 6, 7, 8))
+    hashes = len(groups) * config.integer("encoder_hash_byte_group_nb_functions", default=1)
+    table = Embedding(name="hash_embedding", inputs=("tokens",), width=hidden, scales_with_vocabulary=False,
+                      entries=hashes * config.integer("encoder_hash_byte_group_vocab", default=500_002),
+                      rows_per_token=hashes)  # fmt: skip
+    ends = Ends(tied=config.flag("tie_word_embeddings", default=False), before_steps=(table, *joining_steps))
+    stated = Config({"vocab_size": 260, **config.fields})
+    model = decoder(stated, [*sides["encoder"], *between, *sides["decoder"]], ends)
+    patcher = config.get("patcher_config")
+    if isinstance(patcher, Mapping):
+        size = declared(Form(windows=False))(Config({"vocab_size": 260, **patcher})).parameters_total
+        model = replace(model, not_counted=(Uncounted("patcher, which says where patches end", size),))
+    note = (
+        f"its tokens are bytes; layers over patches run once for about {patch} of them and are counted once for each, "
+        "so that times are upper ends"
+    )
+    return replace(model, notes=(*model.notes, note))
+
+
+_OF_BYTES: Mapping[str, Mapping[str, int]] = {
+    "encoder_config": {"hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 1,
+                       "intermediate_size": 2730},
+    "global_config": {"hidden_size": 2048, "num_attention_heads": 16, "num_hidden_layers": 25,
+                      "intermediate_size": 5632},
+    "decoder_config": {"hidden_size": 1024, "hidden_size_global": 2048, "num_attention_heads": 16,
+                       "num_hidden_layers": 9, "intermediate_size": 2816},
+}  # fmt: skip
+"""Widths of the three parts where a config leaves them to transformers' defaults."""
+
+
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
+    "blt": blt,
     **dict.fromkeys(("qwen4_exp", "qwen4_exp_text", "qwen3_8_flash_next_text"), qwen4_exp),
     "hy_v4": hy_v4, "glm5_next_text": glm5_next, "glm5_next": glm5_next,
     "minimax_m3": minimax_m3, "minimax_m3_vl": minimax_m3, "minimax_m3_vl_text": minimax_m3,

@@ -39,19 +39,19 @@ def test_every_step_of_the_fit_is_a_descent_to_a_stationary_point(matrix: pl.Dat
         matrix["model"].to_list(), matrix["benchmark"].to_list(), matrix["performance"].to_numpy()
     )
     priors = Priors(1e-3, 1e-3, 0.01, slope_centre=0.7)
-    found = calibrate(results, priors, tolerance=1e-13)
-    assert found.cost < calibrate(results, priors, at=start(results), most_iterations=3).cost
-    again = calibrate(results, priors, at=found, tolerance=1e-13)
-    assert np.abs(again.ability - found.ability).max() < 1e-3
+    fit = calibrate(results, priors, tolerance=1e-13)
+    assert fit.cost < calibrate(results, priors, at=start(results), most_iterations=3).cost
+    again = calibrate(results, priors, at=fit, tolerance=1e-13)
+    assert np.abs(again.ability - fit.ability).max() < 1e-3
 
 
 def test_a_model_that_shares_no_benchmark_with_others_gets_no_index(matrix: pl.DataFrame) -> None:
     model = [*matrix["model"], "Hermit", "Hermit"]
     benchmark = [*matrix["benchmark"], "Hermitage 1", "Hermitage 2"]
-    found = capabilities_index(model, benchmark, np.append(matrix["performance"].to_numpy(), [0.9, 0.8]))
-    assert found.left_out == ["Hermit"]
-    assert "Hermit" not in found.models
-    assert "Hermitage 1" not in found.benchmarks
+    fit = capabilities_index(model, benchmark, np.append(matrix["performance"].to_numpy(), [0.9, 0.8]))
+    assert fit.left_out == ["Hermit"]
+    assert "Hermit" not in fit.models
+    assert "Hermitage 1" not in fit.benchmarks
 
 
 def test_a_matrix_without_an_anchor_is_refused_by_name(matrix: pl.DataFrame) -> None:

@@ -23,18 +23,18 @@ def scale(names: list[str]) -> ByAnchors:
 
 
 @pytest.fixture(scope="module")
-def found(design: Design, scale: ByAnchors) -> Levels:
+def abilities(design: Design, scale: ByAnchors) -> Levels:
     return levels(design, fit(design), scale, rounds=200)
 
 
-def test_intervals_follow_the_published_ones(found: Levels, names: list[str], published: pl.DataFrame) -> None:
+def test_intervals_follow_the_published_ones(abilities: Levels, names: list[str], published: pl.DataFrame) -> None:
     known = {row[0]: row[1:] for row in published.select("Model", "eci", "eci_ci_low", "eci_ci_high").iter_rows()}
     at = [place for place, name in enumerate(names) if known[name][1] is not None]
     theirs = np.array([known[names[place]] for place in at])
-    assert np.median(np.abs(found.ability[at] - theirs[:, 0])) < 1.0
-    width, stated = (found.high - found.low)[at], theirs[:, 2] - theirs[:, 1]
+    assert np.median(np.abs(abilities.ability[at] - theirs[:, 0])) < 1.0
+    width, stated = (abilities.high - abilities.low)[at], theirs[:, 2] - theirs[:, 1]
     assert np.corrcoef(np.log(width), np.log(stated))[0, 1] > 0.95
-    inside = (found.low[at] <= theirs[:, 0]) & (theirs[:, 0] <= found.high[at])
+    inside = (abilities.low[at] <= theirs[:, 0]) & (theirs[:, 0] <= abilities.high[at])
     # As often as they say, though the published index weighs all benchmarks alike.
     assert inside.mean() > 0.9
 
@@ -164,10 +164,10 @@ def test_one_result_in_a_domain_holds_it_however_far_domains_may_lie_apart() -> 
     fitted = fit(single)
     spread = fitted.ability.std()
     apart = replace(fitted, domain_spread=np.where(few, 5 * spread, 0.0))
-    found = levels(single, apart, ByAnchors(0, 1), rounds=200)
-    width = np.abs((found.domain_high - found.domain_low) / found.unit)
+    fitted_levels = levels(single, apart, ByAnchors(0, 1), rounds=200)
+    width = np.abs((fitted_levels.domain_high - fitted_levels.domain_low) / fitted_levels.unit)
     # A round that begins where its benchmark is flat ends there: of half of them the interval was eight times as wide.
-    assert np.median(width[few[found.group // single.domains]]) < 2 * spread
+    assert np.median(width[few[fitted_levels.group // single.domains]]) < 2 * spread
 
 
 def test_a_model_seen_in_one_mode_only_once_leans_on_its_other_mode() -> None:
@@ -186,10 +186,10 @@ def test_of_two_orders_the_one_nearer_to_the_truth_gains_and_equal_ones_do_not()
     random = np.random.default_rng(7)
     truth = random.normal(size=60)
     near, far = truth + 0.2 * random.normal(size=60), truth + 1.5 * random.normal(size=60)
-    found = rank_gain(near, far, truth)
+    gain = rank_gain(near, far, truth)
     expected = rank_agreement(near, truth).spearman - rank_agreement(far, truth).spearman
-    assert found.gain == pytest.approx(expected)
-    assert 0 < found.low < found.gain < found.high
+    assert gain.gain == pytest.approx(expected)
+    assert 0 < gain.low < gain.gain < gain.high
     assert rank_gain(near, near, truth) == Gain(0.0, 0.0, 0.0)
 
 

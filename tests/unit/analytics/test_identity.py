@@ -65,21 +65,21 @@ def models(*rows: dict[str, Any], counted: tuple[Any, ...] = ()) -> dict[str, di
 def test_a_size_in_a_name_is_told_from_versions_contexts_and_bit_widths(
     name: str, total: float | None, active: float | None
 ) -> None:
-    found = size_in_name(name)
-    assert (found.total, found.active) == (total and round(total * BILLION), active and round(active * BILLION))
+    size = size_in_name(name)
+    assert (size.total, size.active) == (total and round(total * BILLION), active and round(active * BILLION))
 
 
 @given(st.integers(1, 999), st.sampled_from(["Llama-{}B-chat", "org/{}b", "foo-{}B", "bar_{}b_it"]))
 def test_a_plain_size_is_found_wherever_it_stands(tenths: int, template: str) -> None:
-    found = size_in_name(template.format(f"{tenths / 10:g}"))
-    assert found.total == found.active == round(tenths / 10 * BILLION)
+    size = size_in_name(template.format(f"{tenths / 10:g}"))
+    assert size.total == size.active == round(tenths / 10 * BILLION)
 
 
 @given(st.text(max_size=40))
 @settings(deadline=None)
 def test_no_name_whatever_states_more_active_than_total(name: str) -> None:
-    found = size_in_name(name)
-    assert found.total is None or found.active is None or 0 <= found.active <= found.total
+    size = size_in_name(name)
+    assert size.total is None or size.active is None or 0 <= size.active <= size.total
     assert family_in_name(name) is None or family_in_name(name) != ""
 
 
@@ -115,14 +115,14 @@ def test_a_name_says_that_weights_are_packed_or_only_contains_the_letters_of_a_n
 
 
 def test_the_family_of_an_unnamed_model_comes_up_the_chain_of_base_models_then_from_its_architecture() -> None:
-    found = models(
+    rows = models(
         {"model_id": "a/Nameless", "base_model": "b/Middle (Merge)", "architecture": "LlamaForCausalLM"},
         {"model_id": "b/Middle", "base_model": "mistralai/Mistral-7B-v0.1"},
         {"model_id": "c/Orphan", "base_model": "meta-llama/Removed", "architecture": "Gemma2ForCausalLM"},
         {"model_id": "d/Unknown", "base_model": "meta-llama/something", "architecture": "LlamaForCausalLM"},
         {"model_id": "e/Yi-34B", "architecture": "LlamaForCausalLM"},
     )
-    families = {name: (row["family"], row["family_source"], row["root_model"]) for name, row in found.items()}
+    families = {name: (row["family"], row["family_source"], row["root_model"]) for name, row in rows.items()}
     assert families == {
         "a/Nameless": ("mistral", "base_model", "mistralai/Mistral-7B-v0.1"),
         "b/Middle": ("mistral", "base_model", "mistralai/Mistral-7B-v0.1"),
@@ -134,14 +134,14 @@ def test_the_family_of_an_unnamed_model_comes_up_the_chain_of_base_models_then_f
 
 
 def test_chains_end_at_themselves_at_cycles_and_at_what_was_removed() -> None:
-    found = models(
+    rows = models(
         {"model_id": "a/self", "base_model": "a/self"},
         {"model_id": "a/x", "base_model": "a/y"},
         {"model_id": "a/y", "base_model": "A/X"},
         {"model_id": "a/z", "base_model": "a/x (Merge)"},
         {"model_id": "a/removed", "base_model": None},  # the board writes "Removed", which reads as absent
     )
-    assert {name: (row["base_model"], row["root_model"]) for name, row in found.items()} == {
+    assert {name: (row["base_model"], row["root_model"]) for name, row in rows.items()} == {
         "a/self": (None, None),
         "a/x": ("a/y", "a/y"),
         "a/y": ("A/X", "A/X"),
@@ -178,8 +178,8 @@ def test_a_count_that_boards_are_known_to_get_wrong_is_not_taken(
 def test_what_a_model_lacks_it_has_from_its_base_unless_it_is_a_merge() -> None:
     base = {"model_id": "microsoft/phi-4", "reported_parameters": 14_660_000_000}
     adapter = {"reported_parameters": 29_320_000_000, "weight_type": "Adapter", "base_model": "microsoft/phi-4"}
-    found = models(base, {"model_id": "x/tuned", **adapter}, {"model_id": "x/merged", "is_merged": True, **adapter})
-    tuned, merged = found["x/tuned"], found["x/merged"]
+    rows = models(base, {"model_id": "x/tuned", **adapter}, {"model_id": "x/merged", "is_merged": True, **adapter})
+    tuned, merged = rows["x/tuned"], rows["x/merged"]
     assert (tuned["parameters_total"], tuned["parameters_total_source"]) == (14_660_000_000, "base_model")
     assert (merged["parameters_total"], merged["parameters_total_source"]) == (None, None)
 
@@ -193,8 +193,8 @@ def test_a_count_from_the_architecture_beats_what_boards_state_and_a_mixture_has
         "reported_parameters": 46_703_000_000,
     }
     flags = {"architecture": "MixtralForCausalLM", "is_moe": False}  # a scrape once said so
-    found = models({**mixtral, **flags}, {**tuned, **flags}, counted=tuple(counted))
-    original, derived = found["mistralai/Mixtral-8x7B-v0.1"], found["x/Mixtral-tuned"]
+    rows = models({**mixtral, **flags}, {**tuned, **flags}, counted=tuple(counted))
+    original, derived = rows["mistralai/Mixtral-8x7B-v0.1"], rows["x/Mixtral-tuned"]
     assert original["is_moe"]
     assert (original["parameters_total"], original["parameters_total_source"]) == (46_702_792_704, "architecture")
     assert (derived["parameters_total"], derived["parameters_total_source"]) == (46_703_000_000, "board")
@@ -203,12 +203,12 @@ def test_a_count_from_the_architecture_beats_what_boards_state_and_a_mixture_has
 
 def test_the_newest_statement_counts_and_a_finer_count_beats_a_rounded_one() -> None:
     early, late = dt.date(2024, 10, 15), dt.date(2025, 3, 13)
-    found = models(
+    row = models(
         {"model_id": "a/b", "as_of_date": early, "licence": "mit", "reported_parameters": 7_242_000_000},
         {"model_id": "a/b", "as_of_date": late, "licence": "apache-2.0", "reported_parameters": 7 * BILLION},
     )["a/b"]
-    assert (found["licence"], found["parameters_total"]) == ("apache-2.0", 7_242_000_000)
-    assert (found["first_seen_on"], found["last_seen_on"]) == (early, late)
+    assert (row["licence"], row["parameters_total"]) == ("apache-2.0", 7_242_000_000)
+    assert (row["first_seen_on"], row["last_seen_on"]) == (early, late)
 
 
 @given(st.sampled_from(sorted(BITS_PER_WEIGHT)), st.integers(100, 500_000))
@@ -251,15 +251,15 @@ def test_the_gb_of_the_hub_are_gib_and_measured_and_computed_sizes_never_mix_in_
 @pytest.mark.data
 def test_every_figure_of_every_real_model_and_entry_says_where_it_is_from(leaderboard_home: Path) -> None:
     lake = Lake(leaderboard_home / "lake")
-    found, entries = lake.read(MODELS), lake.read(LEADERBOARD_ENTRIES)
-    assert found.height == found["model_id"].n_unique() > 12_000
+    stored, entries = lake.read(MODELS), lake.read(LEADERBOARD_ENTRIES)
+    assert stored.height == stored["model_id"].n_unique() > 12_000
     for figure in ("parameters_total", "parameters_active", "parameters_non_embedding"):
-        assert (found[figure].is_null() == found[f"{figure}_source"].is_null()).all()
+        assert (stored[figure].is_null() == stored[f"{figure}_source"].is_null()).all()
     assert (entries["parameters_total"].is_null() == entries["parameters_source"].is_null()).all()
     assert (entries["size_bytes"].is_null() == entries["size_source"].is_null()).all()
     assert (entries["size_gib"].is_null() == entries["size_bytes"].is_null()).all()
-    assert found.filter(pl.col("parameters_active") > pl.col("parameters_total")).is_empty()
-    assert violations(MODELS, found) == {}
+    assert stored.filter(pl.col("parameters_active") > pl.col("parameters_total")).is_empty()
+    assert violations(MODELS, stored) == {}
 
 
 @pytest.mark.data

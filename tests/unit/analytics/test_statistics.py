@@ -101,38 +101,38 @@ def test_replicates_of_a_quantile_line_are_the_lines_of_the_rows_drawn() -> None
     y = 2 * x + RANDOM.normal(size=300) * (1 + (x > 0))
     drawn = families(300, 60, replicates=8)
     centre = np.array([quantile_line(x, y, q)[1] for q in (0.5, 0.9)])
-    found = slope_replicates(drawn, x, y, (0.5, 0.9), centre, spread=0.2)
+    slopes = slope_replicates(drawn, x, y, (0.5, 0.9), centre, spread=0.2)
     for replicate in range(8):
         rows = repeated(drawn, replicate)
         exact = [quantile_line(x[rows], y[rows], q)[1] for q in (0.5, 0.9)]
-        assert found[replicate] == pytest.approx(exact, abs=0.12)  # one trial slope apart
+        assert slopes[replicate] == pytest.approx(exact, abs=0.12)  # one trial slope apart
 
 
 def test_a_logarithm_has_no_knee_on_its_own_axis_and_always_one_on_the_linear_axis() -> None:
     score = 10 + 4 * np.log2(SIZES) + RANDOM.normal(size=400)
-    found = scaling.shape(SIZES, score, families(400))
-    assert found.reading == "steady"
-    assert found.curvature_lower is not None
-    assert found.curvature_upper is not None
-    assert found.curvature_lower < 0 < found.curvature_upper
-    assert found.knee_share < 0.2
-    assert found.knee_share_linear_axis == 1.0
+    shape = scaling.shape(SIZES, score, families(400))
+    assert shape.reading == "steady"
+    assert shape.curvature_lower is not None
+    assert shape.curvature_upper is not None
+    assert shape.curvature_lower < 0 < shape.curvature_upper
+    assert shape.knee_share < 0.2
+    assert shape.knee_share_linear_axis == 1.0
 
 
 def test_a_true_knee_is_found_by_nearly_all_bootstraps_and_where_it_is() -> None:
     score = 10 + 6 * np.minimum(np.log2(SIZES), 3) + RANDOM.normal(size=400)
-    found = scaling.shape(SIZES, score, families(400))
-    assert found.reading == "falling"
-    assert found.knee_share > 0.95
-    assert found.knee_at == pytest.approx(8, rel=0.5)
+    shape = scaling.shape(SIZES, score, families(400))
+    assert shape.reading == "falling"
+    assert shape.knee_share > 0.95
+    assert shape.knee_at == pytest.approx(8, rel=0.5)
 
 
 def test_the_same_points_per_doubling_are_fewer_and_fewer_per_billion() -> None:
     score = 10 + 4 * np.log2(SIZES)
     bands = pl.DataFrame({"p": SIZES * 1e9}).select(summaries.size_band("p"))["p"]
-    found = scaling.returns(SIZES, score, bands, summaries.SIZE_BANDS, families(400))
-    per_doubling = found["median_gain_per_doubling"].drop_nulls().to_numpy()
-    per_billion = found["median_gain_per_billion"].drop_nulls().to_numpy()
+    returns = scaling.returns(SIZES, score, bands, summaries.SIZE_BANDS, families(400))
+    per_doubling = returns["median_gain_per_doubling"].drop_nulls().to_numpy()
+    per_billion = returns["median_gain_per_billion"].drop_nulls().to_numpy()
     assert per_doubling == pytest.approx(np.full(len(per_doubling), 4.0), abs=0.3)
     assert (np.diff(per_billion) < 0).all()
 
@@ -162,10 +162,10 @@ def test_density_is_one_on_the_line_and_doubles_with_every_doubling_it_is_ahead(
     gains = np.zeros(400)
     gains[[50, 51]] = [1, 2]
     gains -= np.polyval(np.polyfit(np.log2(SIZES), gains, 1), np.log2(SIZES))
-    found = density.densities(SIZES, 10 + 4 * (np.log2(SIZES) + gains), np.zeros(400), families(400))
-    assert np.log2(found.density) == pytest.approx(gains)
-    assert found.effective_size == pytest.approx(SIZES * found.density)
-    assert (found.density_lower <= found.density + 1e-9).all()
+    densities = density.densities(SIZES, 10 + 4 * (np.log2(SIZES) + gains), np.zeros(400), families(400))
+    assert np.log2(densities.density) == pytest.approx(gains)
+    assert densities.effective_size == pytest.approx(SIZES * densities.density)
+    assert (densities.density_lower <= densities.density + 1e-9).all()
     with pytest.raises(ValueError, match=r"scores fall by 1.00 points per doubling"):
         density.densities(SIZES, -np.log2(SIZES), np.zeros(400), families(400))
 
@@ -178,13 +178,13 @@ def test_a_record_that_doubles_every_three_months_is_told_so_and_laggards_do_not
     nothing, never = np.zeros(48), np.zeros(200)
     redrawn = density.Redrawn(nothing, np.log2(value), nothing, never, never + 1, never)
     records = density.Density(value, value, value, value, redrawn, np.zeros(48, dtype=bool))
-    found = density.trend(days, records, families(48))
-    assert found is not None
-    assert found.doubling_months == pytest.approx(3.0)
-    assert found.r_squared == pytest.approx(1.0)
-    assert sorted(found.records) == list(range(24))
-    assert found.lower is not None
-    assert found.lower <= 3.0 + 1e-9
+    trend = density.trend(days, records, families(48))
+    assert trend is not None
+    assert trend.doubling_months == pytest.approx(3.0)
+    assert trend.r_squared == pytest.approx(1.0)
+    assert sorted(trend.records) == list(range(24))
+    assert trend.lower is not None
+    assert trend.lower <= 3.0 + 1e-9
     assert density.trend(days[:3], records.part(np.arange(3)), families(3)) is None
 
 
@@ -195,14 +195,19 @@ def test_entries_taken_in_blocks_give_what_all_at_once_give(monkeypatch: pytest.
     drawn = draw_families(random.integers(0, 90, 500), 200)
 
     def all_ends() -> list[float]:
-        found = density.densities(size, score, np.full(500, 0.5), drawn)
-        grown = density.trend(days, found, drawn)
+        densities = density.densities(size, score, np.full(500, 0.5), drawn)
+        grown = density.trend(days, densities, drawn)
         assert grown is not None
         ends = [grown.lower, grown.upper]
         for line in scaling.fitted_lines(size, score, drawn):
             ends += [line.lower, line.upper]
         widths = clusters.group(np.column_stack([score, np.log2(size)])).widths
-        return [*found.density_lower, *found.density_upper, *widths, *(np.nan if end is None else end for end in ends)]
+        return [
+            *densities.density_lower,
+            *densities.density_upper,
+            *widths,
+            *(np.nan if end is None else end for end in ends),
+        ]
 
     at_once = all_ends()
     monkeypatch.setattr(resampling, "_CELLS_AT_ONCE", 4_000)
@@ -219,13 +224,15 @@ def test_correlations_and_their_intervals_are_scipys_and_the_components_are_thos
     skill = RANDOM.normal(size=(120, 1))
     values = np.round(50 + 10 * skill + RANDOM.normal(size=(120, 4)) * [3, 6, 9, 12], 1)
     drawn = families(120, 30)
-    found = correlations(values, drawn)
+    estimate = correlations(values, drawn)
     for i, j in ((0, 1), (2, 3), (0, 3)):
         oracle = pearsonr(values[:, i], values[:, j])
-        assert found.pearson[i, j] == pytest.approx(oracle.statistic)
-        assert (found.pearson_lower[i, j], found.pearson_upper[i, j]) == pytest.approx(oracle.confidence_interval())
-        assert found.spearman[i, j] == pytest.approx(spearmanr(values[:, i], values[:, j]).statistic)
-        assert found.pearson_lower_by_family[i, j] < found.pearson[i, j] < found.pearson_upper_by_family[i, j]
+        assert estimate.pearson[i, j] == pytest.approx(oracle.statistic)
+        assert (estimate.pearson_lower[i, j], estimate.pearson_upper[i, j]) == pytest.approx(
+            oracle.confidence_interval()
+        )
+        assert estimate.spearman[i, j] == pytest.approx(spearmanr(values[:, i], values[:, j]).statistic)
+        assert estimate.pearson_lower_by_family[i, j] < estimate.pearson[i, j] < estimate.pearson_upper_by_family[i, j]
     ours = components(values, drawn)
     theirs = PCA().fit((values - values.mean(axis=0)) / values.std(axis=0))
     assert ours.shares == pytest.approx(theirs.explained_variance_ratio_)

@@ -65,28 +65,32 @@ def brought(name: str, payload: bytes, folder: Path) -> Read:
 
 @pytest.mark.parametrize("way", BROUGHT)
 def test_a_draft_reads_every_score_as_the_benchmark_and_model_it_is_of(way: str, tmp_path: Path) -> None:
-    found = brought(*BROUGHT[way], tmp_path)
-    assert found.results.select("benchmark", "name_in_source", "score").sort(pl.all()).rows() == SCORES
-    assert found.rejected == []
+    board_file = brought(*BROUGHT[way], tmp_path)
+    assert board_file.results.select("benchmark", "name_in_source", "score").sort(pl.all()).rows() == SCORES
+    assert board_file.rejected == []
 
 
 def test_scores_in_a_list_of_each_model_are_all_read_and_none_for_the_others(tmp_path: Path) -> None:
-    found = brought("lists.json", json.dumps(NESTED).encode(), tmp_path)
-    rows = found.results.select("benchmark", "name_in_source", (100 * pl.col("score")).round(6)).sort(pl.all()).rows()
+    board_file = brought("lists.json", json.dumps(NESTED).encode(), tmp_path)
+    rows = (
+        board_file.results.select("benchmark", "name_in_source", (100 * pl.col("score")).round(6)).sort(pl.all()).rows()
+    )
     assert rows == SCORES
     with pytest.raises(UnreadableFile, match=r'in a list under results: .* records = "\[\].results\[\]"'):
         brought("deeper.json", json.dumps({"board": NESTED}).encode(), tmp_path)
 
 
 def test_one_model_in_two_scaffolds_has_a_score_in_each(tmp_path: Path) -> None:
-    found = brought("agents.csv", b"Agent,Model,Resolved\nOne,org/alpha,40.2\nTwo,org/alpha,35.1\n", tmp_path)
-    assert found.results.select("scaffold", "score").sort(pl.all()).rows() == [("One", 40.2), ("Two", 35.1)]
+    board_file = brought("agents.csv", b"Agent,Model,Resolved\nOne,org/alpha,40.2\nTwo,org/alpha,35.1\n", tmp_path)
+    assert board_file.results.select("scaffold", "score").sort(pl.all()).rows() == [("One", 40.2), ("Two", 35.1)]
 
 
 def test_a_number_without_the_percent_sign_of_its_column_is_named_where_it_may_be_a_fraction(tmp_path: Path) -> None:
-    found = brought("mixed.csv", b"Model,Solved\norg/a,71.5%\norg/b,0.44\norg/c,60\norg/d,0%\n", tmp_path)
-    assert found.results.sort("row_number")["score"].to_list() == [71.5, 60.0, 0.0]
-    assert found.rejected == [(2, "", "Solved: '0.44' has no percent sign where others have, and may be a fraction")]
+    board_file = brought("mixed.csv", b"Model,Solved\norg/a,71.5%\norg/b,0.44\norg/c,60\norg/d,0%\n", tmp_path)
+    assert board_file.results.sort("row_number")["score"].to_list() == [71.5, 60.0, 0.0]
+    assert board_file.rejected == [
+        (2, "", "Solved: '0.44' has no percent sign where others have, and may be a fraction")
+    ]
 
 
 def test_a_web_page_saved_as_a_table_is_refused_as_that(tmp_path: Path) -> None:

@@ -75,21 +75,21 @@ WAYS: dict[str, Callable[[Lines], bytes]] = {
 
 def read(payload: bytes, name: str) -> Read:
     boards = declared()
-    found = recognise_board(payload, name, boards)
-    assert found is not None
-    matched = match(Member(name, payload), [boards[str(found.subject)]])
+    board_file = recognise_board(payload, name, boards)
+    assert board_file is not None
+    matched = match(Member(name, payload), [boards[str(board_file.subject)]])
     assert matched is not None
-    return read_rows(matched.rows, matched.board, matched.file, found.as_of)
+    return read_rows(matched.rows, matched.board, matched.file, board_file.as_of)
 
 
-def rows_of(found: Read) -> set[tuple[object, ...]]:
+def rows_of(board_file: Read) -> set[tuple[object, ...]]:
     key = ["benchmark", "benchmark_version", "name_in_source", "mode", "effort", "scaffold", "metric", "score"]
     facts: set[tuple[object, ...]] = set()
-    if found.facts.height:
+    if board_file.facts.height:
         facts = set(
-            found.facts.drop("row_number", "member", strict=False).with_columns(pl.all().cast(pl.String)).rows()
+            board_file.facts.drop("row_number", "member", strict=False).with_columns(pl.all().cast(pl.String)).rows()
         )
-    return set(found.results.select(*key, "standard_error", "ci_low", "ci_high").rows()) | facts
+    return set(board_file.results.select(*key, "standard_error", "ci_low", "ci_high").rows()) | facts
 
 
 def lines_of(path: Path) -> Lines:
@@ -115,9 +115,9 @@ def test_rows_that_lost_a_cell_are_rejected_with_a_reason_and_give_no_other_valu
         return [*line[:3], *line[4:]] if number % 7 == 1 else list(line)
 
     payload = written([lines[0], *(shifted(number, line) for number, line in enumerate(lines[1:]))])
-    found = read(payload, path.name)
-    assert rows_of(found) <= rows_of(read(path.read_bytes(), path.name))
-    assert any("so its cells are in the wrong columns" in reason for _, _, reason in found.rejected)
+    board_file = read(payload, path.name)
+    assert rows_of(board_file) <= rows_of(read(path.read_bytes(), path.name))
+    assert any("so its cells are in the wrong columns" in reason for _, _, reason in board_file.rejected)
 
 
 def test_a_packed_file_is_stored_as_what_it_holds(board_files: Path, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_packed_file_is_stored_as_what_it_holds(board_files: Path, tmp_path: P
     folder.mkdir()
     (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
     (folder / "broken.csv.gz").write_bytes(gzip.compress(path.read_bytes())[:900])
-    found = collect([str(folder)], Settings.model_validate({"home": str(tmp_path / "home")}))
+    collection = collect([str(folder)], Settings.model_validate({"home": str(tmp_path / "home")}))
     (stored,) = RawStore(tmp_path / "home" / "raw").snapshots("board_bfcl")
     assert (stored.path.suffix, stored.path.read_bytes()) == (".csv", path.read_bytes())
-    assert [uri for uri, reason in found.set_aside if "cannot be unpacked" in reason] == ["broken.csv.gz"]
+    assert [uri for uri, reason in collection.set_aside if "cannot be unpacked" in reason] == ["broken.csv.gz"]

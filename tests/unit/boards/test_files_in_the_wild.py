@@ -80,9 +80,9 @@ def read(payload: bytes, name: str, board: Declared = WILD) -> Read:
     return read_rows(matched.rows, matched.board, matched.file, dt.date(2026, 11, 1))
 
 
-def rows_of(found: Read) -> list[tuple[object, ...]]:
+def rows_of(board_file: Read) -> list[tuple[object, ...]]:
     order = ["benchmark", "name_in_source", "mode", "effort", "score"]
-    return found.results.select(order).sort(order).rows()
+    return board_file.results.select(order).sort(order).rows()
 
 
 def csv_of(separator: str = ",", number: Callable[[float], str] = str, absent: str = "", bom: bool = False) -> bytes:
@@ -193,19 +193,19 @@ UNREAD = {"a surplus column": {"Rank"}, "markdown": {"Model.link"}, "nested Parq
 
 @pytest.mark.parametrize("way", WAYS)
 def test_however_a_board_was_saved_it_says_the_same(way: str) -> None:
-    found = read(*WAYS[way])
-    assert rows_of(found) == EXPECTED
-    assert found.rejected == []
-    assert (found.rows, found.loaded) == (3, 3)
-    assert found.unread == UNREAD.get(way, set())
-    assert bool(found.notes) == ("above" in way or "separator" in way)
+    board_file = read(*WAYS[way])
+    assert rows_of(board_file) == EXPECTED
+    assert board_file.rejected == []
+    assert (board_file.rows, board_file.loaded) == (3, 3)
+    assert board_file.unread == UNREAD.get(way, set())
+    assert bool(board_file.notes) == ("above" in way or "separator" in way)
 
 
 def test_rows_that_are_not_as_wide_as_their_header_are_rejected_and_the_others_load() -> None:
     payload = csv_of() + b"org/short,7\norg/long,1,2,3\n"
-    found = read(payload, "w.csv")
-    assert rows_of(found) == EXPECTED
-    assert [(number, reason.split(",")[0]) for number, _, reason in found.rejected] == [
+    board_file = read(payload, "w.csv")
+    assert rows_of(board_file) == EXPECTED
+    assert [(number, reason.split(",")[0]) for number, _, reason in board_file.rejected] == [
         (4, "has 2 of 3 fields"), (5, "has 4 of 3 fields"),
     ]  # fmt: skip
 
@@ -220,17 +220,17 @@ def test_rows_that_are_not_as_wide_as_their_header_are_rejected_and_the_others_l
     ],
 )
 def test_a_cell_that_cannot_be_a_score_is_named_and_only_it_is_lost(cell: str, reason: str) -> None:
-    found = read(csv_of() + f"org/delta,{cell},0.5\n".encode(), "w.csv")
-    assert [(number, why) for number, _, why in found.rejected] == [(4, reason)]
-    assert rows_of(found) == sorted([*EXPECTED, ("Errors", "org/delta", None, None, 0.5)], key=str)
+    board_file = read(csv_of() + f"org/delta,{cell},0.5\n".encode(), "w.csv")
+    assert [(number, why) for number, _, why in board_file.rejected] == [(4, reason)]
+    assert rows_of(board_file) == sorted([*EXPECTED, ("Errors", "org/delta", None, None, 0.5)], key=str)
 
 
 def test_notes_below_a_table_and_rows_that_sum_up_others_are_no_models() -> None:
     payload = csv_of() + b"Average,50,0.3\n\nSource: the board\nLast updated 2026-05-04,,\n"
-    found = read(payload, "w.csv")
-    assert rows_of(found) == EXPECTED
-    assert found.passed_over == {"none of the board: Average sums up others": 1}
-    assert [reason for _, _, reason in found.rejected] == [
+    board_file = read(payload, "w.csv")
+    assert rows_of(board_file) == EXPECTED
+    assert board_file.passed_over == {"none of the board: Average sums up others": 1}
+    assert [reason for _, _, reason in board_file.rejected] == [
         "is a note below the table and no row: 'Source: the board'",
         "is a note below the table and no row: 'Last updated 2026-05-04'",
     ]
@@ -238,8 +238,8 @@ def test_notes_below_a_table_and_rows_that_sum_up_others_are_no_models() -> None
 
 def test_a_renamed_column_of_scores_is_told() -> None:
     board = Declared(parse(DECLARATION + RENAMED, "renamed.toml"), by_user=True, text="")
-    found = read(csv_of().replace(b"Errors", b"Errors made"), "w.csv", board)
-    assert found.notes == ["the declared column Errors is not there; Errors made, which is, is not read"]
+    board_file = read(csv_of().replace(b"Errors", b"Errors made"), "w.csv", board)
+    assert board_file.notes == ["the declared column Errors is not there; Errors made, which is, is not read"]
 
 
 @pytest.mark.parametrize(
@@ -263,39 +263,39 @@ def test_a_separator_that_may_be_either_is_what_others_or_the_unit_show_and_else
     declaration = DECLARATION + RENAMED.replace('unit = "percent"', f'unit = "{unit}"')
     board = Declared(parse(declaration, "either.toml"), by_user=True, text="")
     rows = [["Model", "Solved", "Errors"], *([f"m{n}", f'"{cell}"', ""] for n, cell in enumerate(cells))]
-    found = read("\n".join(separator.join(row) for row in rows).encode(), "w.csv", board)
-    assert found.results["score"].to_list() == pytest.approx(scores)
+    board_file = read("\n".join(separator.join(row) for row in rows).encode(), "w.csv", board)
+    assert board_file.results["score"].to_list() == pytest.approx(scores)
     reason = "Solved: what separates digits in '{}' may be decimal or separate thousands"
-    assert [why for _, _, why in found.rejected] == ([] if scores else [reason.format(cell) for cell in cells])
+    assert [why for _, _, why in board_file.rejected] == ([] if scores else [reason.format(cell) for cell in cells])
 
 
 def test_percents_under_a_declaration_of_fractions_are_told_though_some_could_be_fractions() -> None:
     rows = "".join(f"org/m{n},50,{cell}\n" for n, cell in enumerate(("0.5", "25", "40", "99")))
-    found = read(b"Model,Solved,Errors\n" + rows.encode(), "w.csv")
-    assert found.results["benchmark"].unique().to_list() == ["Solved"]
-    assert len(found.rejected) == 4
-    assert found.rejected[0][2] == "Errors: percents, where the declaration says fractions (0.5)"
+    board_file = read(b"Model,Solved,Errors\n" + rows.encode(), "w.csv")
+    assert board_file.results["benchmark"].unique().to_list() == ["Solved"]
+    assert len(board_file.rejected) == 4
+    assert board_file.rejected[0][2] == "Errors: percents, where the declaration says fractions (0.5)"
 
 
 def test_a_score_outside_its_own_interval_stands_in_a_wrong_column() -> None:
     bounded = RENAMED.replace('unit = "percent"', 'unit = "percent"\ninterval = ["{low}", "{high}"]')
     board = Declared(parse(DECLARATION + bounded, "bounded.toml"), by_user=True, text="")
-    found = read(b"Model,Solved,Errors,low,high\na,50,0.5,45,55\nb,44,0.5,45,55\n", "w.csv", board)
-    assert found.results.filter(pl.col("benchmark") == "Solved")["name_in_source"].to_list() == ["a"]
-    assert found.rejected == [(2, "", "Solved: 44 lies outside its own interval")]
+    board_file = read(b"Model,Solved,Errors,low,high\na,50,0.5,45,55\nb,44,0.5,45,55\n", "w.csv", board)
+    assert board_file.results.filter(pl.col("benchmark") == "Solved")["name_in_source"].to_list() == ["a"]
+    assert board_file.rejected == [(2, "", "Solved: 44 lies outside its own interval")]
 
 
 def test_fractions_under_a_declaration_of_percents_are_not_published_as_a_hundredth() -> None:
     rows = "".join(f"org/m{n},0.{n + 10},0.5\n" for n in range(12))
-    found = read(b"Model,Solved,Errors\n" + rows.encode(), "w.csv")
-    assert found.results["benchmark"].unique().to_list() == ["Errors"]
-    assert {why for _, _, why in found.rejected} == {"Solved: fractions, where the declaration says percent"}
+    board_file = read(b"Model,Solved,Errors\n" + rows.encode(), "w.csv")
+    assert board_file.results["benchmark"].unique().to_list() == ["Errors"]
+    assert {why for _, _, why in board_file.rejected} == {"Solved: fractions, where the declaration says percent"}
 
 
 def test_a_name_that_is_there_twice_with_two_scores_is_told_and_with_one_is_once() -> None:
-    found = read(csv_of() + b"org/alpha,61.5,0.25\norg/alpha,99,0.25\n", "w.csv")
-    assert rows_of(found) == EXPECTED
-    assert [(number, why) for number, _, why in found.rejected] == [
+    board_file = read(csv_of() + b"org/alpha,61.5,0.25\norg/alpha,99,0.25\n", "w.csv")
+    assert rows_of(board_file) == EXPECTED
+    assert [(number, why) for number, _, why in board_file.rejected] == [
         (5, "repeats row 1 of the same model and benchmark (Solved)")
     ]
 
@@ -322,9 +322,9 @@ def test_a_number_is_read_however_it_is_written(number: float) -> None:
 def test_any_bytes_are_a_board_or_refused_in_a_sentence(payload: bytes, name: str) -> None:
     refused = ""
     try:
-        found = match(Member(name, payload), [*declared().values(), WILD])
-        if found is not None:
-            read_rows(found.rows, found.board, found.file, dt.date(2026, 1, 1))
+        board_file = match(Member(name, payload), [*declared().values(), WILD])
+        if board_file is not None:
+            read_rows(board_file.rows, board_file.board, board_file.file, dt.date(2026, 1, 1))
     except UnreadableFile as error:
         refused = str(error)
     assert "\n" not in refused
@@ -378,12 +378,12 @@ def test_a_declaration_that_is_not_understood_says_what_to_mend(text: str, says:
 
 
 def test_what_holds_of_every_score_is_said_once_and_columns_may_name_their_benchmarks() -> None:
-    found = read(
+    board_file = read(
         b"Model,Solved,Errors,Time\nm,71,29,3\n",
         "2026-01-01_x.csv",
         Declared(parse(DECLARATION + SHARED, "shared.toml"), by_user=True, text=""),
     )
-    assert found.results.select("benchmark", "category", "unit", "score").rows() == [
+    assert board_file.results.select("benchmark", "category", "unit", "score").rows() == [
         ("Tasks solved", "agents", "percent", 71.0),
         ("Tasks failed", "agents", "percent", 29.0),
         ("Time", "agents", "seconds", 3.0),
@@ -406,9 +406,9 @@ def test_a_draft_from_a_file_declares_what_the_file_holds(tmp_path: Path) -> Non
     path = tmp_path / "my board.csv"
     path.write_bytes(with_column("Rank"))
     board = parse(draft(path), "draft")
-    found = read(path.read_bytes(), path.name, Declared(board, by_user=True, text=""))
+    board_file = read(path.read_bytes(), path.name, Declared(board, by_user=True, text=""))
     assert board.name == "my_board"
-    assert rows_of(found) == EXPECTED
+    assert rows_of(board_file) == EXPECTED
 
 
 def test_a_check_says_the_day_of_the_file_or_that_it_has_none(tmp_path: Path) -> None:

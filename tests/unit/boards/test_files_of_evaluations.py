@@ -61,9 +61,9 @@ def read(name: str, payload: bytes, board: Declared | None = None) -> Read:
     return read_rows(matched.rows, matched.board, matched.file, DAY)
 
 
-def rows_of(found: pl.DataFrame) -> list[tuple[Any, ...]]:
+def rows_of(board_file: pl.DataFrame) -> list[tuple[Any, ...]]:
     columns = ("name_in_source", "benchmark", "benchmark_version", "score", "unit", "n_items", "standard_error")
-    return found.select(columns).sort("benchmark", "name_in_source", "score").rows()
+    return board_file.select(columns).sort("benchmark", "name_in_source", "score").rows()
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ def rows_of(found: pl.DataFrame) -> list[tuple[Any, ...]]:
 def test_the_result_file_of_a_harness_is_read_as_it_wrote_it(
     document: dict[str, Any], expected: list[tuple[Any, ...]]
 ) -> None:
-    found = read("results.json", json.dumps(document).encode())
-    assert rows_of(found.results) == expected
-    assert found.rejected == []
-    assert found.results["may_bundle"].to_list() == [False] * len(expected)
+    board_file = read("results.json", json.dumps(document).encode())
+    assert rows_of(board_file.results) == expected
+    assert board_file.rejected == []
+    assert board_file.results["may_bundle"].to_list() == [False] * len(expected)
 
 
 def test_a_harness_says_the_day_of_its_run_in_seconds() -> None:
@@ -104,8 +104,8 @@ def test_tasks_of_the_open_llm_leaderboard_stay_with_it() -> None:
 
 
 def test_a_table_with_a_column_for_each_model_has_a_row_for_each() -> None:
-    found = read("summary.csv", OPENCOMPASS.encode())
-    assert rows_of(found.results) == [
+    board_file = read("summary.csv", OPENCOMPASS.encode())
+    assert rows_of(board_file.results) == [
         ("alpha-7b-hf", "gsm8k", "1d7fe4, gen", 79.91, "percent", 1319, None),
         ("alpha-7b-hf", "mmlu", "gen", 73.02, "percent", 14042, None),
         ("beta-7b-hf", "mmlu", "gen", 63.2, "percent", 14042, None),
@@ -134,8 +134,8 @@ def test_a_draft_finds_the_scores_however_they_lie(
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     drafted = draft(path)
-    found = read(name, path.read_bytes(), Declared(parse(drafted, name), by_user=True, text=drafted))
-    assert found.results.select("name_in_source", "score").rows() == expected
+    board_file = read(name, path.read_bytes(), Declared(parse(drafted, name), by_user=True, text=drafted))
+    assert board_file.results.select("name_in_source", "score").rows() == expected
 
 
 def test_settings_are_not_drafted_as_models(tmp_path: Path) -> None:
@@ -149,8 +149,8 @@ def test_a_version_of_bfcl_is_told_by_what_it_asked() -> None:
     header = "Rank,Overall Acc,Model,Model Link,AST Summary,Exec Summary,{}Relevance Detection"
     row = "1,80.5%,Alpha-7B (FC),https://example.org,81%,82%,{}90%"
     for column, cell, version in (("", "", "v1"), ("Irrelevance Detection,", "70.2%,", "v2")):
-        found = read("data.csv", f"{header.format(column)}\n{row.format(cell)}\n".encode())
-        assert set(found.results["benchmark_version"]) == {version}
+        board_file = read("data.csv", f"{header.format(column)}\n{row.format(cell)}\n".encode())
+        assert set(board_file.results["benchmark_version"]) == {version}
 
 
 @pytest.mark.parametrize("words", ["no reasoning", "non-reasoning", "without thinking", "no-thinking"])

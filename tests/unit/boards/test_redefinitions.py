@@ -14,13 +14,13 @@ BEFORE, AFTER = dt.date(2026, 5, 10), dt.date(2026, 7, 10)
 
 @pytest.mark.data
 def test_the_index_that_moved_for_every_model_while_others_stood_is_another_version(boards: Boards) -> None:
-    found = boards.redefinitions.filter(
+    redefined = boards.redefinitions.filter(
         pl.col("source") == "artificial_analysis", pl.col("benchmark") == "Intelligence Index"
     ).row(0, named=True)
-    assert (found["before_date"], found["after_date"]) == (BEFORE, AFTER)
-    assert found["moved_models"] == found["common_models"] > 450
-    assert found["median_change"] == pytest.approx(-6.3, abs=0.1)
-    assert found["largest_change"] == pytest.approx(16.4, abs=0.1)
+    assert (redefined["before_date"], redefined["after_date"]) == (BEFORE, AFTER)
+    assert redefined["moved_models"] == redefined["common_models"] > 450
+    assert redefined["median_change"] == pytest.approx(-6.3, abs=0.1)
+    assert redefined["largest_change"] == pytest.approx(16.4, abs=0.1)
     versions = boards.results.filter(
         pl.col("source") == "artificial_analysis", pl.col("benchmark") == "Intelligence Index"
     )
@@ -63,9 +63,9 @@ def test_a_board_that_moves_as_a_whole_is_not_told_from_a_refit() -> None:
 
 def test_two_redefinitions_make_three_versions_and_the_check_sees_a_chain() -> None:
     rows = states(-6.0, 6.0)
-    found = redefinitions(rows)
-    assert found["after_date"].to_list() == [dt.date(2026, 1, 31), dt.date(2026, 3, 2)]
-    parted = split(rows, found)
+    redefined = redefinitions(rows)
+    assert redefined["after_date"].to_list() == [dt.date(2026, 1, 31), dt.date(2026, 3, 2)]
+    parted = split(rows, redefined)
     moved = parted.filter(pl.col("benchmark") == "moves")
     assert (
         moved.group_by("snapshot_date").agg(pl.col("benchmark_version").n_unique())["benchmark_version"].to_list()
@@ -73,5 +73,5 @@ def test_two_redefinitions_make_three_versions_and_the_check_sees_a_chain() -> N
     )
     assert moved["benchmark_version"].n_unique() == 3
     assert parted.filter(pl.col("benchmark") == "stands")["benchmark_version"].unique().to_list() == ["1"]
-    assert chained(parted, found) == 0
-    assert chained(rows, found) == 40 + 20
+    assert chained(parted, redefined) == 0
+    assert chained(rows, redefined) == 40 + 20

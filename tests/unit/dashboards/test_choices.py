@@ -30,27 +30,27 @@ def rows(*changes: dict[str, Any]) -> pl.DataFrame:
 
 
 def judged(*changes: dict[str, Any], wish: Wish | None = None, **limits: Any) -> dict[str, Any]:
-    found = choices.judged(choices.priced(rows(*changes), wish or Wish(usd_per_kwh=0.2)), Limits(**limits))
-    return {row["model_id"]: row for row in found.iter_rows(named=True)}
+    verdicts = choices.judged(choices.priced(rows(*changes), wish or Wish(usd_per_kwh=0.2)), Limits(**limits))
+    return {row["model_id"]: row for row in verdicts.iter_rows(named=True)}
 
 
 def test_the_most_exact_precision_that_fits_is_chosen_and_all_are_listed() -> None:
-    found = judged(
+    verdicts = judged(
         {"verdict": "does not fit"},
         {"precision": "w8a8kv8", "weight_bits": 8.0, "verdict": "borderline"},
         {"precision": "w4a16kv16", "weight_bits": 4.15},
     )["org/a"]
-    assert found["precision"] == "w4a16kv16"
-    assert found["reason"] is None
-    assert found["fits_at"] == "16-bit no · 8-bit perhaps · 4-bit yes"
+    assert verdicts["precision"] == "w4a16kv16"
+    assert verdicts["reason"] is None
+    assert verdicts["fits_at"] == "16-bit no · 8-bit perhaps · 4-bit yes"
 
 
 def test_what_does_not_fit_says_what_the_smallest_needs_and_what_there_is() -> None:
-    found = judged(
+    verdicts = judged(
         {"verdict": "does not fit", "memory_low_gib": 161.0},
         {"precision": "w4a16kv16", "weight_bits": 4.15, "verdict": "does not fit", "memory_low_gib": 46.12},
     )["org/a"]
-    assert found["reason"] == "needs 46.1 GiB a device in 4-bit, you have 21.2"
+    assert verdicts["reason"] == "needs 46.1 GiB a device in 4-bit, you have 21.2"
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_money_is_rent_where_somebody_asks_it_else_electricity_unless_a_price_is
 
 def test_weights_make_a_mean_and_a_missing_part_leaves_a_model_out() -> None:
     wish = Wish(quality="weighted", weights={"ifeval": 3, "math_lvl_5": 1})
-    found = judged({}, {"model_id": "org/b", "math_lvl_5": None}, wish=wish)
-    assert found.keys() == {"org/a"}
-    assert found["org/a"]["quality"] == pytest.approx(50.0)
+    verdicts = judged({}, {"model_id": "org/b", "math_lvl_5": None}, wish=wish)
+    assert verdicts.keys() == {"org/a"}
+    assert verdicts["org/a"]["quality"] == pytest.approx(50.0)
     assert judged({}, wish=Wish(quality="weighted", weights={"ifeval": 0})) == {}
 
 

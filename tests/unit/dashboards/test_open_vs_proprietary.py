@@ -30,13 +30,19 @@ ROW = {
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({}, "the best open model, Open, is 36 points (26 to 46) behind the best proprietary one, Closed, wins 45 %"),
+        (
+            {},
+            "the best open model, Open, is 36 points (95 %: 26 to 46) behind the best proprietary one, Closed, wins 45",
+        ),
         ({}, "lags by 3.0 months: Older was already as good then."),
         ({"lag_is_lower_bound": True}, "lags by at least 3.0 months"),
         ({"lag_months": None}, "no proprietary model with a known release date was as good earlier."),
-        ({"gap_points": 1.0, "gap_points_lower": -5.0, "gap_points_upper": 7.0}, "is 1 point (−5 to 7) behind"),
+        ({"gap_points": 1.0, "gap_points_lower": -5.0, "gap_points_upper": 7.0}, "is 1 point (95 %: −5 to 7) behind"),
         ({"gap_points": -12.0, "gap_points_lower": -20.0, "gap_points_upper": -4.0}, "leads the best proprietary one"),
-        ({"gap_points": -12.0, "gap_points_lower": -20.0, "gap_points_upper": -4.0}, "by 12 points (4 to 20) and wins"),
+        (
+            {"gap_points": -12.0, "gap_points_lower": -20.0, "gap_points_upper": -4.0},
+            "by 12 points (95 %: 4 to 20) and wins",
+        ),
         ({"gap_points": 0.0, "open_win_probability": 0.5}, "is level with"),
         ({"gap_points_lower": None, "gap_points_upper": None}, "is 36 points behind"),
     ],

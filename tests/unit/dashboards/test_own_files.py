@@ -46,9 +46,9 @@ def take(
 
 
 def test_what_was_brought_is_seen_by_its_visitor_and_given_back_with_his_last_page(files: OwnFiles) -> None:
-    token, found = take(files)
-    assert found.places() == [("Arena ratings", "arena?source=votes:votes.csv"), ("SQL", "sql")]
-    assert files.data_of(token).own_files == (found,)
+    token, own_file = take(files)
+    assert own_file.places() == [("Arena ratings", "arena?source=votes:votes.csv"), ("SQL", "sql")]
+    assert files.data_of(token).own_files == (own_file,)
     assert files.data_of("").own_files == files.data_of("another").own_files == ()
     assert files.enter(token)
     assert files.enter(token)
@@ -68,10 +68,10 @@ def test_files_never_looked_at_are_given_back_too(files: OwnFiles, monkeypatch: 
 
 
 def test_a_config_is_a_model_of_its_visitor_and_a_broken_one_is_refused(files: OwnFiles) -> None:
-    token, found = take(files, name="config.json", payload=json.dumps(CONFIG))
-    assert isinstance(found.model, Architecture)
-    assert found.places()[0] == ("Model", "model?id=your%20model")
-    assert files.data_of(token).own_files == (found,)
+    token, own_file = take(files, name="config.json", payload=json.dumps(CONFIG))
+    assert isinstance(own_file.model, Architecture)
+    assert own_file.places()[0] == ("Model", "model?id=your%20model")
+    assert files.data_of(token).own_files == (own_file,)
     with pytest.raises(NotTaken, match="hidden_size"):
         take(files, name="config.json", payload=json.dumps(CONFIG | {"hidden_size": "wide"}))
 
@@ -94,8 +94,8 @@ def test_an_address_on_the_hub_is_asked_only_where_the_operator_allows_it(
     known = catalogue()["Qwen/Qwen3-8B"].architecture()
     monkeypatch.setattr(own_files, "from_hub", lambda model_id, timeout_s: known)  # noqa: ARG005 - as it is called
     files.settings.own_models_online = True
-    _, found = take(files, name=ADDRESS, payload="https://huggingface.co/Qwen/Qwen3-8B")
-    assert (found.key, found.model) == ("Qwen/Qwen3-8B", known)
+    _, own_file = take(files, name=ADDRESS, payload="https://huggingface.co/Qwen/Qwen3-8B")
+    assert (own_file.key, own_file.model) == ("Qwen/Qwen3-8B", known)
 
 
 def test_rows_that_take_more_memory_than_is_left_are_not_loaded(
@@ -105,18 +105,18 @@ def test_rows_that_take_more_memory_than_is_left_are_not_loaded(
     files = OwnFiles(settings, Data(settings))
     board = BOARD.read_text("utf-8").splitlines(keepends=True)
     payload = "".join(board[:50])
-    token, found = take(files, name=BOARD.name, payload=payload)
-    assert found.held_bytes > 0.9 * sum(frame.estimated_size() for frame in found.rows.values()) > len(payload)
+    token, own_file = take(files, name=BOARD.name, payload=payload)
+    assert own_file.held_bytes > 0.9 * sum(frame.estimated_size() for frame in own_file.rows.values()) > len(payload)
     for limit, reason in (
         ("_MOST_BYTES_OF_VISITOR", "take 0 MiB of memory; the most"), ("_MOST_BYTES", "already holds"),
     ):  # fmt: skip
         with monkeypatch.context() as patch:
-            patch.setattr(own_files, limit, found.held_bytes * 3 // 2)
+            patch.setattr(own_files, limit, own_file.held_bytes * 3 // 2)
             with pytest.raises(NotTaken, match=reason):
                 take(files, token, name="other.csv", payload=payload)
-    monkeypatch.setattr(own_files, "_MOST_BYTES", found.held_bytes * 3 // 2)
+    monkeypatch.setattr(own_files, "_MOST_BYTES", own_file.held_bytes * 3 // 2)
     files.leave(token)
-    assert take(files, name=BOARD.name, payload=payload)[1].rows_loaded == found.rows_loaded
+    assert take(files, name=BOARD.name, payload=payload)[1].rows_loaded == own_file.rows_loaded
 
 
 def test_limits_hold(files: OwnFiles) -> None:
@@ -140,8 +140,8 @@ def test_a_file_is_kept_only_where_operator_and_visitor_want_it(files: OwnFiles,
     files.settings.own_files_kept = True
     take(files)
     assert not inbox.exists()
-    _, found = take(files, name="../../etc/my votes.csv", is_for_inbox=True)
-    assert found.is_in_inbox
+    _, own_file = take(files, name="../../etc/my votes.csv", is_for_inbox=True)
+    assert own_file.is_in_inbox
     (file,) = inbox.iterdir()
     assert file.name.endswith("-my_votes.csv")
     assert file.read_text("utf-8") == "x"

@@ -117,21 +117,21 @@ def test_what_nothing_answers_is_said_at_once(door: Door, monkeypatch: pytest.Mo
 
 
 def test_what_is_started_is_the_engine_that_was_asked_for_in_the_format_that_was_advised(door: Door) -> None:
-    found = {}
+    choice_by_engine = {}
     for engine in ("ollama", "lm-studio", "mlx", "exllama", "vllm", "sglang", "tensorrt-llm", "tgi"):
         need = _need("4090", engine=engine)
         best = advise(door, _evidence(("Qwen/Qwen3-8B",)), need, ("awq-4bit-g128",) if "t" in engine[:1] else ()).best
         assert best is not None, engine
-        found[engine] = (best.weight_format, best.run, best.check.split()[0])
-    assert {engine: (form, check) for engine, (form, _, check) in found.items()} == {
+        choice_by_engine[engine] = (best.weight_format, best.run, best.check.split()[0])
+    assert {engine: (form, check) for engine, (form, _, check) in choice_by_engine.items()} == {
         "ollama": ("q8_0", "ollama"), "lm-studio": ("q8_0", "llama-bench"), "mlx": ("mlx-8bit", "mlx_lm.benchmark"),
         "exllama": ("exl3-6.0bpw", "skyline"), "vllm": ("fp8", "vllm"), "sglang": ("bf16", "python"),
         "tensorrt-llm": ("awq-4bit-g128", "skyline"), "tgi": ("awq-4bit-g128", "skyline"),
     }  # fmt: skip
-    assert "FROM ./Qwen3-8B-Q8_0.gguf\\nPARAMETER num_ctx 32768" in found["ollama"][1]
-    assert "--q-bits 8 --mlx-path Qwen3-8B-8bit && mlx_lm.server --model Qwen3-8B-8bit" in found["mlx"][1]
-    assert found["vllm"][1] == "vllm serve Qwen/Qwen3-8B --max-model-len 32768 --quantization fp8"
-    assert found["tensorrt-llm"][1].startswith("trtllm-serve Qwen3-8B-AWQ --max_seq_len 32768")
+    assert "FROM ./Qwen3-8B-Q8_0.gguf\\nPARAMETER num_ctx 32768" in choice_by_engine["ollama"][1]
+    assert "--q-bits 8 --mlx-path Qwen3-8B-8bit && mlx_lm.server --model Qwen3-8B-8bit" in choice_by_engine["mlx"][1]
+    assert choice_by_engine["vllm"][1] == "vllm serve Qwen/Qwen3-8B --max-model-len 32768 --quantization fp8"
+    assert choice_by_engine["tensorrt-llm"][1].startswith("trtllm-serve Qwen3-8B-AWQ --max_seq_len 32768")
 
 
 def _decoders() -> Iterator[Architecture]:
@@ -148,8 +148,8 @@ def test_activations_of_a_decode_step_are_those_of_its_operators(split: Parallel
             asked = Workload(
                 batch=batch, context=5000, draft=draft, precision=Precision(activation_bits=bits), parallelism=split
             )
-            found = activation_peak_of(operators(model, asked, check=False), model, asked.precision)
-            assert activation_peak_bytes(model, asked) == pytest.approx(float(found))
+            peak_bytes = activation_peak_of(operators(model, asked, check=False), model, asked.precision)
+            assert activation_peak_bytes(model, asked) == pytest.approx(float(peak_bytes))
 
 
 def test_facts_of_a_model_stay_with_it_and_not_with_a_changed_copy() -> None:

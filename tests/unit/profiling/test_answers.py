@@ -161,7 +161,7 @@ def test_the_reading_of_the_plot_goes_by_the_side_of_the_ridge() -> None:
     assert reading("memory", 1.0, 200.0) == "1.00 is left of its ridge at 200: bound by memory"
     assert reading("compute", 900.0, 200.0) == "900 is right of its ridge at 200: bound by compute"
     assert "activations fit the last-level cache" in reading("cache", 1.0, 14.0)
-    assert span_of_seconds(0.00543, 0.00746, 0.0134) == "7.46 ms (5.43–13.4)"
+    assert span_of_seconds(0.00543, 0.00746, 0.0134) == "7.46 ms (80 %: 5.43–13.4)"
 
 
 def test_the_error_is_stated_for_what_was_measured_only(door: Door) -> None:

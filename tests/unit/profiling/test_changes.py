@@ -71,9 +71,9 @@ def test_a_draft_that_is_always_right_costs_only_its_own_time(door: Door) -> Non
 
 def test_layers_that_predict_ahead_draft_and_other_vocabularies_cannot(door: Door) -> None:
     deepseek = Question(model="deepseek-ai/DeepSeek-V3", accelerator="H200", tensor=8, draft=1, draft_model="mtp")
-    found = door.answer(deepseek).drafting
-    assert found is not None
-    assert 0.01 < found.cost < 0.1  # one of 61 layers, and the head
+    drafting = door.answer(deepseek).drafting
+    assert drafting is not None
+    assert 0.01 < drafting.cost < 0.1  # one of 61 layers, and the head
     with pytest.raises(InvalidWorkload, match="same vocabulary"):
         door.answer(replace(deepseek, draft_model="Qwen/Qwen3-0.6B"))
     with pytest.raises(InvalidWorkload, match="no layers that predict ahead"):
@@ -136,15 +136,15 @@ def test_every_axis_can_be_swept_and_what_cannot_be_says_why(door: Door, model: 
 
 
 def test_advice_is_a_change_of_time_with_its_interval(door: Door) -> None:
-    found = improvements(door, LLAMA)
-    likely = [change.ratio[1] for change in found]
+    changes = improvements(door, LLAMA)
+    likely = [change.ratio[1] for change in changes]
     assert likely == sorted(likely)
     assert likely[-1] < 1
-    assert {"weights", "batch", "cache", "context", "memory", "split", "fuse"} == {change.kind for change in found}
-    for one in found:
-        low, middle, high = one.ratio
+    assert {"weights", "batch", "cache", "context", "memory", "split", "fuse"} == {change.kind for change in changes}
+    for change in changes:
+        low, middle, high = change.ratio
         assert 0 < low <= middle <= high <= 1
-    memory = next(change for change in found if change.kind == "memory")
+    memory = next(change for change in changes if change.kind == "memory")
     assert 0.5 <= memory.ratio[1] < 0.6  # decoding one sequence waits for memory and for little else
     rows = operator_improvement_rows(door, LLAMA)
     assert rows["share_pct"].sum() == pytest.approx(100)

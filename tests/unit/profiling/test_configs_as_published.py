@@ -47,7 +47,6 @@ def test_an_unknown_family_with_known_fields_is_read_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(("change", "why"), [
-    ({"model_type": "jetmoe", "num_local_experts": 8, "num_experts_per_tok": 2}, "attention is routed to experts"),
     ({"model_type": "strange", "hidden_act": "xielu"}, "its activation xielu is not understood"),
     ({"model_type": "strange", "hc_mult": 4}, "its fields hc_mult are not understood"),
     ({"model_type": "whisper"}, "turns speech into text; Skyline answers for published models that read text and"),

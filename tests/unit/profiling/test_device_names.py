@@ -57,6 +57,8 @@ from profiling.errors import InvalidAccelerator, InvalidWorkload, UnknownAcceler
         ("RTX PRO 6000 Blackwell Server Edition", "RTX-PRO-6000-Blackwell-Server-96GB"),
         ("Intel Gaudi 3", "Gaudi3"),
         ("MI 300X", "MI300X-192GB"),
+        ("mtt s80", "MTT-S80-16GB"),
+        ("MTT S4000", "MTT-S4000-48GB"),
         ("AMD Radeon RX 7900 XTX (RADV NAVI31)", "RX-7900-XTX-24GB"),
         ("Intel(R) Arc(tm) B580 Graphics (BMG G21)", "Arc-B580-12GB"),
         ("NVIDIA GH200 480GB", "GH200-96GB"),

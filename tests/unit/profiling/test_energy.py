@@ -21,19 +21,19 @@ RATE = Spread(80.0, 100.0, 120.0)
 def test_a_server_of_eight_draws_at_the_wall_what_metered_ones_do() -> None:
     # 8,993 to 10,496 W at the wall under load (MLPerf Inference 5.1, 8x B200); 8.4 kW at most (Latif et al., 8x H100).
     for name, least, most in (("B200-SXM-180GB", 8_993, 10_496), ("H100-SXM5-80GB", 6_500, 8_400)):
-        found = energy_per_token(find(name), 8, Spread(1.0, 1.0, 1.0))
-        assert found is not None
-        whole = found.total
+        spent = energy_per_token(find(name), 8, Spread(1.0, 1.0, 1.0))
+        assert spent is not None
+        whole = spent.total
         assert whole.low < least < most < whole.high
         assert 0.9 * least < whole.likely < 1.1 * most
 
 
 def test_with_a_card_in_it_a_desktop_draws_what_was_metered() -> None:
     # RTX 4090 in a desktop: 464.2 W on a dense model (geerlingguy/ai-benchmarks, DeepSeek R1 14B).
-    found = energy_per_token(find("RTX-4090"), 1, Spread(1.0, 1.0, 1.0))
-    assert found is not None
-    assert found.total.low < 464.2 < found.total.high
-    assert found.total.likely == pytest.approx(464.2, rel=0.15)
+    spent = energy_per_token(find("RTX-4090"), 1, Spread(1.0, 1.0, 1.0))
+    assert spent is not None
+    assert spent.total.low < 464.2 < spent.total.high
+    assert spent.total.likely == pytest.approx(464.2, rel=0.15)
 
 
 def test_parts_add_up_and_time_without_work_is_a_part() -> None:
@@ -58,10 +58,10 @@ def test_parts_add_up_and_time_without_work_is_a_part() -> None:
 def test_what_is_not_known_is_said_and_not_counted() -> None:
     card = find("RTX-5080")
     assert idle_draw(card) is None
-    found = energy_per_token(card, 1, RATE, 0.5)
-    assert found is not None
-    assert found.idle is None
-    assert "the idle power of RTX-5080-16GB is not known, so it is left out" in found.explanation
+    spent = energy_per_token(card, 1, RATE, 0.5)
+    assert spent is not None
+    assert spent.idle is None
+    assert "the idle power of RTX-5080-16GB is not known, so it is left out" in spent.explanation
     assert energy_per_token(find("TPU-v5e"), 1, RATE) is None, "its power is not published"
 
 
@@ -90,13 +90,13 @@ def test_a_plan_counts_the_time_in_which_nothing_runs() -> None:
     def asked(traffic: Traffic) -> tuple[float, float]:
         promise = Promise(traffic=traffic)
         plan = fleet(door, model, promise, options, "H100-SXM5-80GB", 1)
-        found = energy(door, plan)
-        assert found is not None
-        assert found.idle is not None
+        spent = energy(door, plan)
+        assert spent is not None
+        assert spent.idle is not None
         row = plan_rows(door, model, promise, [plan], options).row(0, named=True)
         assert row["running_share"] == plan.served.running_share
-        assert row["kwh_per_million_output_tokens"] == pytest.approx(found.total.likely / 3.6)
-        return plan.served.running_share, found.idle.likely / found.total.likely
+        assert row["kwh_per_million_output_tokens"] == pytest.approx(spent.total.likely / 3.6)
+        return plan.served.running_share, spent.idle.likely / spent.total.likely
 
     seldom, share_seldom = asked(Traffic(input_tokens=1000, output_tokens=200, requests_per_s=0.1))
     often, share_often = asked(Traffic(input_tokens=1000, output_tokens=200, requests_per_s=2.0))

@@ -12,7 +12,7 @@ from profiling.engines.effects import EFFECTS, Setting, setting_of
 from profiling.engines.families import reads
 from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, predicted_s
 from profiling.engines.formats import formats_of
-from profiling.engines.parts import PARTS, PLACES, host_parts
+from profiling.engines.parts import PARTS, PLACES, Launches, host_parts
 from profiling.engines.table import ENGINES, device_class, engine_of, launch_s_of, product_rate
 from profiling.engines.time import shipped_times
 from profiling.errors import InvalidWorkload
@@ -23,7 +23,8 @@ from profiling.reference_files import reference_rows
 from profiling.roofline.estimate import estimate
 from profiling.roofline.operator_time import operator_times
 from profiling.roofline.precisions import precision_for
-from profiling.roofline.whole import bound_of, less_what_is_cached, pipelined
+from profiling.roofline.sums import least_time
+from profiling.roofline.whole import less_what_is_cached, pipelined
 from profiling.roofline.workload import Parallelism, Precision, Workload
 
 RTX, H200 = find("RTX-4090"), find("H200-SXM-141GB")
@@ -130,6 +131,14 @@ def test_an_interval_lies_above_the_bound_and_around_the_likely_time(engine: str
         assert "held-out error" in str(answer.basis)
 
 
+def test_an_answer_says_how_many_devices_or_models_its_interval_rests_on() -> None:
+    times = shipped_times()
+    other = str(times.basis(ENGINES["openvino"], find("Arc-A770-16GB"), ["prefill"]))
+    assert "(34 rows of one device: so few devices that the interval is wider)" in other
+    own = str(times.basis(ENGINES["llama.cpp-cuda"], find("RTX-4090"), ["decode"]))
+    assert own.endswith(" models)")
+
+
 TWO_NODES = (
     # DeepSeek-R1 in fp8 on sixteen H100 in two nodes, SGLang, tensor parallel 16: in flight, mean context, ms a token.
     # 2025-07: tenstorrent/tt-inference-server issue 356; 2026-02: ai-dynamo/aiconfigurator @095f58a (Apache-2.0).
@@ -212,15 +221,15 @@ def test_bound_of_a_prompt_over_stages_is_shared() -> None:
     workload = Workload(stage="prefill", context=4096, parallelism=Parallelism(1, 4))
     times = operator_times(LLAMA, RTX, workload)
     whole = sum(float(time.operator.count * time.bound_s) for time in times)
-    assert float(bound_of(times, RTX, workload)) == pytest.approx(whole / 4)
+    assert float(least_time(times, RTX, workload)) == pytest.approx(whole / 4)
 
 
 def test_launches_go_with_kernels_and_balancing_of_streams_costs_engines_without_a_kernel_for_it() -> None:
     # 43 layers, two mixes each, twenty rounds of five small kernels (config: hc_sinkhorn_iters).
     model, step = load("deepseek-ai/DeepSeek-V4-Flash"), Workload(stage="decode", batch=1, context=1024)
-    fused, composed = (host_parts(model, step, 1.0, 1e-6, each)["launches"] for each in (0.0, 1e-6))
+    fused, composed = (host_parts(model, step, 1.0, Launches(1e-6, each))["launches"] for each in (0.0, 1e-6))
     assert composed - fused == pytest.approx(43 * 2 * 20 * 5 * 1e-6)
-    dense = host_parts(load("meta-llama/Llama-2-7b-hf"), step, 1.0, 1e-6, 1e-6)["launches"]
+    dense = host_parts(load("meta-llama/Llama-2-7b-hf"), step, 1.0, Launches(1e-6, 1e-6))["launches"]
     assert dense == pytest.approx(1e-6 * (32 * (7 + 3 + 6) + 3))
 
 
@@ -231,7 +240,7 @@ def test_cores_meet_at_the_end_of_a_kernel_and_servers_launch_those_of_prompts_f
     assert launch_s_of(ENGINES["llama.cpp-cuda"], RTX) == ENGINES["llama.cpp-cuda"].launch_s
     model = load("meta-llama/Llama-2-7b-hf")
     prompt, step = (Workload(stage=stage, batch=1, context=1024) for stage in ("prefill", "decode"))
-    eager = [host_parts(model, each, 1.0, 1e-6, 0.0, 8e-6)["eager_launches"] for each in (prompt, step)]
+    eager = [host_parts(model, each, 1.0, Launches(1e-6, eager_s=8e-6))["eager_launches"] for each in (prompt, step)]
     assert eager == [pytest.approx(8e-6 * (32 * (7 + 3 + 6) + 3)), 0]
 
 
@@ -294,6 +303,16 @@ def test_no_command_starts_an_engine_on_a_device_that_it_does_not_run_on(engine:
 )  # fmt: skip
 def test_a_model_runs_by_default_on_an_engine_that_reads_its_family(name: str, device: str, engine: str) -> None:
     assert engine_for(load(name), find(device)) == engine
+
+
+def test_cards_of_moore_threads_run_llama_cpps_cuda_code_and_multiply_at_the_rate_that_is_known() -> None:
+    small, large = find("MTT-S80-16GB"), find("MTT-S4000-48GB")
+    assert {engine_of("llama.cpp", card).name for card in (small, large)} == {"llama.cpp-cuda"}
+    assert (small.peak(small.format_for(16)), large.peak(large.format_for(16))) == (14.4e12, 100e12)
+    assert cannot_run("llama.cpp", small) == ""
+    for card in (small, large):  # bus and rate give the bandwidth that is published
+        row = next(row for row in reference_rows("accelerators.csv") if row["name"] == card.name)
+        assert card.bandwidth_bytes_per_s == int(row["bus_bits"]) / 8 * float(row["data_rate_gbps_per_pin"]) * 1e9
 
 
 def test_no_command_is_named_for_an_engine_that_is_not_known_to_read_the_family() -> None:

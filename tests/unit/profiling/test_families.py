@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from profiling.errors import InvalidConfig, UnsupportedModelType
 from profiling.memory.need import kv_cache_bytes
+from profiling.memory.weights import additional_weight_bytes
 from profiling.models.architecture import Architecture
 from profiling.models.load import load
 from profiling.models.sources import catalogue, from_config, from_toml, model_configs
 from profiling.models.steps import AttentionCore
 from profiling.roofline.operators import operators, totals
 from profiling.roofline.tokens import tokens_of
-from profiling.roofline.workload import Workload
+from profiling.roofline.workload import Precision, Workload
 
 MIB = 2**20
 LLAMA = {
@@ -73,10 +76,34 @@ def test_what_a_checkpoint_holds_beside_its_decoder_is_named_and_sized() -> None
             assert towers[0].parameters == pytest.approx(row["parameters_towers"], rel=0.008), name
 
 
+@pytest.mark.parametrize(
+    ("name", "tower"),
+    [
+        # The hub's totals less the decoders: 4,300,079,472 less 3,880,263,168 with 64 rows more, and as the config of
+        # the two Llamas says it; of Gemma 3 27B, whose total is 27.43 B, by hand.
+        ("google/gemma-3-4b-it", 419_816_304), ("google/gemma-3-27b-it", 423_060_336),
+        ("meta-llama/Llama-4-Maverick-17B-128E-Instruct", 401_583_781_376 - 400_711_848_960),
+        ("meta-llama/Llama-4-Scout-17B-16E-Instruct", 871_932_416),
+    ],
+)  # fmt: skip
+def test_a_row_of_the_catalogue_names_its_tower_and_fits_with_it(name: str, tower: int) -> None:
+    model = load(name)
+    (part,) = model.not_counted
+    assert part.name == "vision tower"
+    assert part.parameters == pytest.approx(tower, rel=1e-3)  # less norms and biases
+    assert part.tower is not None
+    assert part.tower.patches_per_token == (16 if "gemma" in name else 4)
+    more = additional_weight_bytes(model, Precision()) - additional_weight_bytes(
+        replace(model, not_counted=()), Precision()
+    )
+    assert more == 2 * (part.parameters or 0)  # at 16 bits, in the upper end of what is needed
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["cohere2_vision", "ernie4_5_vl_moe", "gemma3", "glm46v", "idefics3", "kimi_k25", "lfm2_vl",
-             "paddleocr_vl", "paligemma", "qwen2_5_omni_thinker", "qwen3_omni_moe_thinker", "qwen3_vl", "smolvlm"],
+    "kind", ["cohere2_vision", "deepseek_vl", "ernie4_5_vl_moe", "gemma3", "glm46v", "glmga", "idefics3", "kimi_k25",
+             "lfm2_vl", "lighton_ocr", "mistral_large4", "paddleocr_vl", "paligemma", "qwen2_5_omni_thinker",
+             "qwen3_omni_moe_thinker", "qwen3_vl", "smolvlm", "video_llama_3"],
 )  # fmt: skip
 def test_a_model_with_its_towers_has_the_parameters_that_transformers_builds(kind: str) -> None:
     """By the defaults of its class: pooling heads, alignments, experts for images, towers for sound."""

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from profiling.devices.accelerators import GIB, find
+from profiling.errors import UnsupportedPrecision
 from profiling.memory.need import memory_need
 from profiling.memory.weights import additional_weight_bytes, weight_bytes
 from profiling.models.architecture import Architecture
+from profiling.models.format_names import format_in_name
 from profiling.models.formats import published_format
 from profiling.models.load import load
 from profiling.models.sources import from_config, from_path, model_configs
@@ -330,6 +332,36 @@ def test_groups_of_weights_run_in_formats_of_their_own() -> None:
     wide = estimate(model, b200, Workload(stage="prefill", context=8192, precision=Precision())).time
     narrow = estimate(model, b200, Workload(stage="prefill", context=8192, precision=precision_for(model))).time
     assert float(narrow.bound_s) < float(wide.bound_s)
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "compute"),
+    [
+        # Bits of a weight and of the scale of its group, and of a zero where it is not symmetric.
+        ("w4a16", 4 + 16 / 128, "fp16"), ("W4A16-G32", 4 + 16 / 32, "fp16"), ("w4a16_g64", 4 + 16 / 64, "fp16"),
+        ("w4a16-asym", 4 + 20 / 128, "fp16"), ("w4a16-g32-asym", 4 + 20 / 32, "fp16"),
+        ("w8a16", 8 + 16 / 128, "fp16"), ("w4a8", 4 + 16 / 128, "int8"), ("w8a8", 8, "int8"), ("w8a8-fp8", 8, "fp8"),
+        ("fp8-dynamic", 8, "fp8"), ("FP8_DYNAMIC", 8, "fp8"), ("fp8_block", 8 + 32 / 128**2, "fp8"),
+    ],
+)  # fmt: skip
+def test_a_name_of_compressed_tensors_says_bits_group_and_products(name: str, bits: float, compute: str) -> None:
+    precision = precision_for(load("llama 3.1 8b"), name)
+    assert (precision.weight_bits, precision.embedding, precision.head) == (bits, 16, 16)
+    assert precision.compute_of("feed_forward") == compute
+    assert precision.compute_of("head") == "fp16"
+    assert precision.activation_bits == (16 if compute == "fp16" else 8)
+    assert product_format(find("H100-SXM"), precision, "attention") == compute
+
+
+def test_names_of_files_say_these_formats_and_fp8_dynamic_is_fp8_as_published() -> None:
+    named = {"Llama-3.3-70B-Instruct-FP8-dynamic": "fp8-dynamic", "Qwen3-8B-quantized.w8a8": "w8a8",
+             "Qwen3-8B-W4A16-G128": "w4a16-g128", "gemma-3-27b-it-quantized.w4a16": "w4a16",
+             "Qwen3-8B-FP8": "fp8", "Qwen3-8B-FP8-block": "fp8-block"}  # fmt: skip
+    assert {name: format_in_name(name) for name in named} == named
+    fp8 = from_config({**LLAMA_8B, "quantization_config": {"quant_method": "fp8"}})
+    assert precision_for(fp8, "fp8-dynamic") == precision_for(fp8)
+    with pytest.raises(UnsupportedPrecision, match="'w4a16-g0' is not a stored format known here; nearest: w4a16-g64"):
+        precision_for(fp8, "w4a16-g0")
 
 
 def test_a_named_format_overrides_the_published_one() -> None:

@@ -104,8 +104,8 @@ def test_cards_without_a_tool_of_their_maker_are_named_by_lspci(tmp_path: Path) 
         (folder / name).write_text(text)
     (tmp_path / "sys/class/drm/card1").mkdir(parents=True)
     (tmp_path / "sys/class/drm/card1/device").symlink_to(folder)
-    found = known_devices(look("Linux", answering(lspci=printed), tmp_path))
-    assert [part.device.name for part in found if part.device] == ["Arc-B580-12GB", "RX-7900-XTX-24GB"]
+    parts = known_devices(look("Linux", answering(lspci=printed), tmp_path))
+    assert [part.device.name for part in parts if part.device] == ["Arc-B580-12GB", "RX-7900-XTX-24GB"]
 
 
 def test_a_card_whose_driver_is_missing_is_named_by_lspci_and_one_without_a_name_is_said(tmp_path: Path) -> None:
@@ -124,9 +124,9 @@ def test_a_card_whose_driver_is_missing_is_named_by_lspci_and_one_without_a_name
 
 def test_of_several_cards_on_one_chip_with_as_much_memory_the_others_are_said() -> None:
     gpu = Gpu(name="Radeon RX 9070/9070 XT/9070 GRE", memory_bytes=16 * GIB, reported_by="the files of amdgpu")
-    found = known_devices(Machine(system="Linux", gpus=(gpu,)))[0]
+    parts = known_devices(Machine(system="Linux", gpus=(gpu,)))[0]
     assert (
-        found.note == "Radeon RX 9070/9070 XT/9070 GRE of this size is taken as RX-9070-16GB; others: RX-9070-XT-16GB"
+        parts.note == "Radeon RX 9070/9070 XT/9070 GRE of this size is taken as RX-9070-16GB; others: RX-9070-XT-16GB"
     )
 
 
@@ -138,16 +138,16 @@ def test_of_several_cards_on_one_chip_with_as_much_memory_the_others_are_said() 
      ("AMD Instinct MI250X", 65_520, "MI250X-64GB (1 of 2 dies)"), ("NVIDIA L20X", 143_771, "H200-SXM-141GB")],
 )  # fmt: skip
 def test_names_that_drivers_print_mean_the_device(name: str, mib: int, device: str) -> None:
-    found = known_devices(Machine(system="Linux", gpus=(Gpu(name=name, memory_bytes=mib * 2**20, reported_by=""),)))
-    assert found[0].device is not None
-    assert found[0].device.name == device
+    parts = known_devices(Machine(system="Linux", gpus=(Gpu(name=name, memory_bytes=mib * 2**20, reported_by=""),)))
+    assert parts[0].device is not None
+    assert parts[0].device.name == device
 
 
 def test_a_threadripper_is_found_by_what_proc_cpuinfo_calls_it() -> None:
     processor = Processor(name="AMD Ryzen Threadripper PRO 7995WX 96-Cores", cores=96)
-    found = known_devices(Machine(system="Linux", processor=processor))[0].device
-    assert found is not None
-    assert found.name == "Threadripper-PRO-7995WX (DDR5-5200)"
+    parts = known_devices(Machine(system="Linux", processor=processor))[0].device
+    assert parts is not None
+    assert parts.name == "Threadripper-PRO-7995WX (DDR5-5200)"
 
 
 def test_a_chip_of_firmware_is_no_module_of_memory() -> None:

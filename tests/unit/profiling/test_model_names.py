@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from profiling.answers.known_models import architecture, model_choices
 from profiling.answers.lengths import tokens
 from profiling.errors import InvalidWorkload, UnknownModel
 from profiling.models.load import load
@@ -191,6 +192,10 @@ def test_all_ways_of_asking_take_the_same_names() -> None:
     newer = load("glm 4.6")
     assert (newer.name, newer.max_position) == ("zai-org/GLM-4.6", 202_752)
     assert newer.parameters_total == load("zai-org/GLM-4.5").parameters_total
+    # On pages it can be picked, as models with a config of their own can.
+    choices = model_choices("decoder")
+    assert {"zai-org/GLM-4.6", "Qwen/Qwen3.6-27B", "moonshotai/Kimi-K2.6"} <= set(choices)
+    assert all(architecture(name).name == name for name in choices)
 
 
 @pytest.mark.parametrize(

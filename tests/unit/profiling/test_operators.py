@@ -22,8 +22,8 @@ LLAMA_2_7B = load("meta-llama/Llama-2-7b-hf")
 LLAMA_3_8B = load("meta-llama/Meta-Llama-3-8B")
 
 
-def _by_name(found: list[Operator]) -> dict[str, Operator]:
-    return {op.name: op for op in found}
+def _by_name(listed: list[Operator]) -> dict[str, Operator]:
+    return {op.name: op for op in listed}
 
 
 @given(
@@ -77,9 +77,9 @@ def test_flash_attention_made_decoding_of_a_grouped_model_no_slower_where_a_peer
 
 
 def test_latent_attention_reads_one_latent_per_token_in_decoding() -> None:
-    found = _by_name(operators(load("deepseek-ai/DeepSeek-V3"), Workload(batch=4, context=1000)))
-    assert found["attention"].kv_read_bytes == 4 * 1000 * 576 * 2
-    assert found["attention"].flops == 4 * 1000 * 128 * 2 * (576 + 512)
+    by_name = _by_name(operators(load("deepseek-ai/DeepSeek-V3"), Workload(batch=4, context=1000)))
+    assert by_name["attention"].kv_read_bytes == 4 * 1000 * 576 * 2
+    assert by_name["attention"].flops == 4 * 1000 * 128 * 2 * (576 + 512)
 
 
 def test_experts_are_read_as_often_as_uniform_routing_expects() -> None:
@@ -164,9 +164,9 @@ def test_the_same_formulas_answer_for_numbers_and_for_grids() -> None:
 
 
 def test_the_graph_joins_every_operator_to_what_feeds_it() -> None:
-    found = operators(load("google/gemma-3-1b-it"), Workload())
-    links = edges(found)
+    nodes = operators(load("google/gemma-3-1b-it"), Workload())
+    links = edges(nodes)
     assert ("decoder.local/rotary", "decoder.local/attention") in links
     assert ("decoder.after/final_norm", "decoder.after/head") in links
     fed = {target for _, target in links}
-    assert {f"{op.place}/{op.name}" for op in found} - fed == {"decoder.before/token_embedding"}
+    assert {f"{op.place}/{op.name}" for op in nodes} - fed == {"decoder.before/token_embedding"}

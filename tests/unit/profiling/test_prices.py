@@ -150,16 +150,16 @@ def test_the_load_at_which_devices_win_is_that_of_the_collected_prices() -> None
     assert purchase is not None
     assert purchase.usd_per_device == pytest.approx(27_500)  # a server at 250,000 is only assumed by its source
     assert not purchase.is_whole_machine
-    found = compare(api, 4, 6018, rent, purchase, 955, tariff)
-    assert found.rented is not None
-    assert found.rented.load == pytest.approx(0.91, abs=0.01)
-    assert found.rented.load_low < found.rented.load
-    assert (found.rented.load_high, found.rented.load_against_cheapest) == (None, None)
-    assert "newest 2026-10-10" in found.rented.basis
-    assert found.owned is not None
-    assert found.owned.load < found.rented.load
-    assert found.owned.low < found.owned.usd_per_million_output_tokens < found.owned.high
+    comparison = compare(api, 4, 6018, rent, purchase, 955, tariff)
+    assert comparison.rented is not None
+    assert comparison.rented.load == pytest.approx(0.91, abs=0.01)
+    assert comparison.rented.load_low < comparison.rented.load
+    assert (comparison.rented.load_high, comparison.rented.load_against_cheapest) == (None, None)
+    assert "newest 2026-10-10" in comparison.rented.basis
+    assert comparison.owned is not None
+    assert comparison.owned.load < comparison.rented.load
+    assert comparison.owned.low < comparison.owned.usd_per_million_output_tokens < comparison.owned.high
     # At the load from which on they win, both ways cost the same.
-    own = found.owned
+    own = comparison.owned
     energy = 4 * 0.955 * 1.2 * tariff[1] / (6018 * 0.0036)
     assert (own.usd_per_million_output_tokens - energy) / own.load + energy == pytest.approx(0.81, rel=1e-3)

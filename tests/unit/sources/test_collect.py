@@ -54,9 +54,13 @@ def test_collecting_all_real_files_twice_changes_nothing(shared_data: Path, home
 
 
 def test_among_the_bundled_facts_are_both_boards_and_a_published_front(home: Settings) -> None:
-    found = collect(["bundled"], home)
-    assert {snapshot.manifest.layout for snapshot in found.new} >= {"reference_v1", "reference_v2", "geoalgo_2023_12"}
-    assert found.set_aside == []
+    collection = collect(["bundled"], home)
+    assert {snapshot.manifest.layout for snapshot in collection.new} >= {
+        "reference_v1",
+        "reference_v2",
+        "geoalgo_2023_12",
+    }
+    assert collection.set_aside == []
     loaded = load_snapshots(RawStore(home.raw))
     assert loaded.rejected.is_empty()
     assert set(loaded.snapshots["coverage"]) == {"reference"}
@@ -69,9 +73,9 @@ def test_a_file_of_unknown_layout_is_set_aside_with_its_columns_and_the_rest_is_
     (inbox / "2023-05-23.csv").write_bytes(as_csv(scrape(("org/model", "50", "50", "50", "50", "50"))))
     (inbox / "new-board.csv").write_text("Model,Elo\nx,1200\n")
     lines: list[str] = []
-    found = collect([str(inbox)], home, lines.append)
-    assert len(found.new) == 1
-    ((uri, reason),) = found.set_aside
+    collection = collect([str(inbox)], home, lines.append)
+    assert len(collection.new) == 1
+    ((uri, reason),) = collection.set_aside
     assert uri == "new-board.csv"
     assert "No known layout has the columns 'Model', 'Elo'" in reason
     assert any(line.startswith("set aside new-board.csv") for line in lines)
@@ -93,9 +97,9 @@ def test_a_damaged_file_in_a_folder_keeps_nobody_else_from_being_read(home: Sett
     (inbox / "results.json").write_text('{"results": {"leaderboard_gpqa": {}}}')
     (inbox / ".hidden.csv").write_text("Model,Elo\n")
     (inbox / "notes.txt").write_text("not for us")
-    found = collect([str(inbox)], home)
-    assert [snapshot.manifest.uri for snapshot in found.new] == ["2023-05-23.csv"]
-    assert {uri for uri, _ in found.set_aside} == {"2024-10-15.parquet", "results.json"}
+    collection = collect([str(inbox)], home)
+    assert [snapshot.manifest.uri for snapshot in collection.new] == ["2023-05-23.csv"]
+    assert {uri for uri, _ in collection.set_aside} == {"2024-10-15.parquet", "results.json"}
 
 
 def test_a_folder_is_walked_to_any_depth_and_names_within_it_say_where_a_file_was(home: Settings, inbox: Path) -> None:
@@ -179,8 +183,8 @@ def test_both_published_boards_come_online_pinned_and_dated_and_the_second_time_
 ) -> None:
     for path, payload in published(shared_data).items():
         hub.serve(path, whole(payload))
-    found = collect(["online"], online)
-    manifests = {s.manifest.subject: s.manifest for s in found.new}
+    collection = collect(["online"], online)
+    manifests = {s.manifest.subject: s.manifest for s in collection.new}
     assert {board: (m.layout, m.as_of) for board, m in manifests.items()} == {
         "open_llm_v1": ("v1_contents", dt.date(2024, 6, 15)),
         "open_llm_v2": ("v2_contents_2025_02", dt.date(2025, 3, 13)),
@@ -236,8 +240,8 @@ def test_the_raw_results_of_one_model_come_from_whichever_board_has_them(
     path = "org/model/results_2024-06-17T12-07-04.698905.json"
     document = {k: v for k, v in json.loads(raw).items() if k != "_provenance"}
     serve_results(hub, "open-llm-leaderboard/results", {path: json.dumps(document).encode()})
-    found: Collection = collect(["online:org/model"], online)
-    (run,) = found.new
+    collection: Collection = collect(["online:org/model"], online)
+    (run,) = collection.new
     assert run.manifest.uri == f"hf://datasets/open-llm-leaderboard/results@c0ffee/{path}"
     loaded = load_snapshots(RawStore(online.raw))
     assert loaded.entries.select("model_id", "as_of_date").rows() == [("org/model", dt.date(2024, 6, 17))]

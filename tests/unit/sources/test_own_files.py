@@ -42,15 +42,15 @@ def read(bundled_home: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
 
 
 def test_a_leaderboard_stands_among_the_newest_board_with_fronts_over_all(read, bundled_home: Path) -> None:  # type: ignore[no-untyped-def]
-    found = read("2026-11-20_mine.csv", LEADERBOARD)
-    assert (found.kind, found.rows_read, found.rows_loaded) == ("leaderboard", 3, 2)
-    assert found.problems == ["line 4, column BBH: 'x' is not a number"]
-    for relation, rows in found.tables.items():
+    own_file = read("2026-11-20_mine.csv", LEADERBOARD)
+    assert (own_file.kind, own_file.rows_read, own_file.rows_loaded) == ("leaderboard", 3, 2)
+    assert own_file.problems == ["line 4, column BBH: 'x' is not a number"]
+    for relation, rows in own_file.tables.items():
         assert rows.schema == BY_RELATION[relation].polars_schema, relation
     reader = Reader(bundled_home / "published")
     front = "SELECT model_id FROM marts.pareto_front WHERE snapshot_id = $id AND objectives = 'average_vs_size_gib'"
-    asked = {"id": found.key}
-    own = Overlaid(reader, found.tables)
+    asked = {"id": own_file.key}
+    own = Overlaid(reader, own_file.tables)
     assert "me/huge (yours)" in own.query(front, asked)["model_id"].to_list()
     assert own.query("SELECT count(*) FROM core.leaderboard_entries WHERE snapshot_id = $id", asked).item() == 132
     assert reader.query(front, asked).is_empty(), "others see nothing of it"
@@ -62,11 +62,11 @@ def test_a_leaderboard_stands_among_the_newest_board_with_fronts_over_all(read, 
 
 def test_votes_are_rated_as_votes_of_a_home_are(read) -> None:  # type: ignore[no-untyped-def]
     votes = "model_a,model_b,winner\n" + "m,n,model_a\n" * 30 + "m,n,model_b\n" * 10 + "m,n,banana\nm,n,banana\n"
-    found = read("votes.csv", votes)
-    assert (found.rows_read, found.rows_loaded) == (42, 40)
-    assert found.problems[0].startswith("line 42, column winner: 'banana' is none of model_a, model_b")
-    assert found.problems[0].endswith("2 such votes")
-    rated = found.tables["marts.arena_ratings"].filter(method="bradley-terry", category="overall").sort("model")
+    own_file = read("votes.csv", votes)
+    assert (own_file.rows_read, own_file.rows_loaded) == (42, 40)
+    assert own_file.problems[0].startswith("line 42, column winner: 'banana' is none of model_a, model_b")
+    assert own_file.problems[0].endswith("2 such votes")
+    rated = own_file.tables["marts.arena_ratings"].filter(method="bradley-terry", category="overall").sort("model")
     # Odds of 3 to 1 are 400 log10(3) points, and the log-odds of 40 votes has the variance 1/30 + 1/10.
     assert rated["rating"][0] - rated["rating"][1] == pytest.approx(190.85, abs=0.01)
     points = 400 / 2.302585
@@ -79,19 +79,21 @@ def test_a_file_in_the_layout_of_a_declared_source_of_measurements_is_read_as_su
         "| GPU | Model | tg 512 | pp 512 | tg 1024 | pp 1024 |\n|---|---|---|---|---|---|\n"
         "| RTX 4090 24GB | 8B Q4_K_M | 100 | 4000 | 90 | OOM |\n"
     )
-    found = read("cards.md", cards)
-    assert (found.kind, found.rows_loaded) == ("measurements", 3)
-    assert found.tables["marts.end_to_end_error"]["predicted"].null_count() == 0
+    own_file = read("cards.md", cards)
+    assert (own_file.kind, own_file.rows_loaded) == ("measurements", 3)
+    assert own_file.tables["marts.end_to_end_error"]["predicted"].null_count() == 0
 
 
 def test_a_measurement_stands_beside_what_is_predicted_and_wrong_cells_are_named(read) -> None:  # type: ignore[no-untyped-def]
     row = "RTX-4090,llama.cpp,Qwen/Qwen3-8B,gguf-q4_k_m,decode,tokens_per_s,{},1,0\n"
-    found = read("mine.csv", OURS + row.format(120) + row.format("fast") + "".join(["a,b,c,d,sleep", ",value,1,1,0\n"]))
-    errors = found.tables["marts.end_to_end_error"]
+    own_file = read(
+        "mine.csv", OURS + row.format(120) + row.format("fast") + "".join(["a,b,c,d,sleep", ",value,1,1,0\n"])
+    )
+    errors = own_file.tables["marts.end_to_end_error"]
     known = errors.filter(pl.col("predicted").is_not_null()).row(0, named=True)
     assert known["measured"] == pytest.approx(1 / 120)
     assert known["low"] < known["predicted"] < known["high"]
-    assert found.problems[:2] == [
+    assert own_file.problems[:2] == [
         "line 3, column value: 'fast' is not a number",
         "line 4, column stage: 'sleep' is none of prefill, decode, serving, generate",
     ]
@@ -105,15 +107,15 @@ def test_a_measurement_stands_beside_what_is_predicted_and_wrong_cells_are_named
 
 def test_a_declared_board_stands_under_the_models_of_its_names(read, shared_data: Path, bundled_home: Path) -> None:  # type: ignore[no-untyped-def]
     file = shared_data / "boards/aider/2025-05-09_polyglot_leaderboard.yml"
-    found = read(file.name, file.read_bytes())
-    assert (found.kind, found.rows_loaded) == ("board", 92)
-    results = found.tables["core.benchmark_results"]
+    own_file = read(file.name, file.read_bytes())
+    assert (own_file.kind, own_file.rows_loaded) == ("board", 92)
+    results = own_file.tables["core.benchmark_results"]
     assert set(results["source"]) == {f"yours: {file.name}"}
     # What the board printed for it: 11 of 225 exercises solved at the first try and 37 at the second.
     scores = results.filter(model_id="Qwen/Qwen2.5-Coder-32B-Instruct", scaffold="whole")["score"]
     assert sorted(scores) == [4.9, 16.4]
     assert results["model_id"].null_count() == 0
-    own = Overlaid(Reader(bundled_home / "published"), found.tables)
+    own = Overlaid(Reader(bundled_home / "published"), own_file.tables)
     shown = own.query(sql("model_scores"), {"model_id": "Qwen/Qwen2.5-Coder-32B-Instruct"})
     assert {"aider", f"yours: {file.name}"} <= set(shown["source"])
     own.close()
@@ -132,9 +134,9 @@ def test_a_bundle_in_one_file_becomes_a_run_unless_it_is_published(read, tmp_pat
     # As people pack a folder: with its folders, and names that begin with a dot.
     with tarfile.open(tmp_path / "mine.tar", "w") as archive:
         archive.add(tmp_path / "mine", arcname=".")
-    found = read("mine.tar", (tmp_path / "mine.tar").read_bytes())
-    assert (found.kind, found.key, found.rows_loaded) == ("bundle", "another", 22)
-    assert found.tables["marts.profile_points"]["predicted_s"].null_count() == 0
+    own_file = read("mine.tar", (tmp_path / "mine.tar").read_bytes())
+    assert (own_file.kind, own_file.key, own_file.rows_loaded) == ("bundle", "another", 22)
+    assert own_file.tables["marts.profile_points"]["predicted_s"].null_count() == 0
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ MMLU = 0.6270910206  # mean of the 57 tasks, from the mean over all 61 with an `
 
 
 def document(shared_data: Path, name: str) -> dict[str, Any]:
-    found = json.loads((shared_data / "open_llm_leaderboard" / "raw" / name).read_bytes())
-    assert isinstance(found, dict)
-    return found
+    run_document = json.loads((shared_data / "open_llm_leaderboard" / "raw" / name).read_bytes())
+    assert isinstance(run_document, dict)
+    return run_document
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def complete(fragment: dict[str, Any]) -> dict[str, Any]:
     return fragment
 
 
-def scores(found: dict[str, Any], uri: str = "x/results_2024-01-04T13-27-32.660899.json") -> dict[str, float]:
-    return {benchmark: score for benchmark, (score, _, _) in read_run(found, uri).scores.items()}
+def scores(run_document: dict[str, Any], uri: str = "x/results_2024-01-04T13-27-32.660899.json") -> dict[str, float]:
+    return {benchmark: score for benchmark, (score, _, _) in read_run(run_document, uri).scores.items()}
 
 
 @pytest.mark.data
@@ -66,9 +66,11 @@ def test_pythia_from_its_raw_results_is_its_row_on_the_board_to_the_last_bit(
 @pytest.mark.data
 def test_a_v1_run_without_its_mmlu_tasks_gives_the_published_row_all_the_same(fragment: dict[str, Any]) -> None:
     published = fragment["leaderboard_row"]
-    found = scores(fragment)
-    average = sum(found.values()) / 6
-    assert {name: round(score, 2) for name, score in found.items()} | {"Average": round(average, 2)} == published
+    score_by_benchmark = scores(fragment)
+    average = sum(score_by_benchmark.values()) / 6
+    assert {name: round(score, 2) for name, score in score_by_benchmark.items()} | {
+        "Average": round(average, 2)
+    } == published
 
 
 @pytest.mark.data
@@ -119,10 +121,10 @@ def test_a_run_that_is_not_a_number_somewhere_has_no_average_and_its_reason_is_a
 
 @pytest.mark.data
 def test_a_benchmark_of_subtasks_is_not_computed_from_some_of_them(shared_data: Path) -> None:
-    found = document(shared_data, V2)
-    del found["results"]["leaderboard_bbh_snarks"]
-    found["results"]["leaderboard_musr_team_allocation"] = {"acc_norm,none": "N/A"}
-    run = read_run(found, V2)
+    run_document = document(shared_data, V2)
+    del run_document["results"]["leaderboard_bbh_snarks"]
+    run_document["results"]["leaderboard_musr_team_allocation"] = {"acc_norm,none": "N/A"}
+    run = read_run(run_document, V2)
     assert run.problems == {"BBH": "no result for snarks", "MUSR": "no result for team_allocation"}
     assert set(run.scores) == {"IFEval", "MATH Lvl 5", "GPQA", "MMLU-PRO"}
 
@@ -161,8 +163,8 @@ def test_the_folder_names_the_model_where_the_file_does_not_and_without_either_i
 
 @pytest.mark.data
 def test_the_epoch_in_a_v2_file_is_its_date(shared_data: Path) -> None:
-    found = {**document(shared_data, V2), "date": 1718625000.25, "total_evaluation_time_seconds": "1234.5"}
-    run = read_run(found, "org/model/results_2020-01-01T00-00-00.json")
+    run_document = {**document(shared_data, V2), "date": 1718625000.25, "total_evaluation_time_seconds": "1234.5"}
+    run = read_run(run_document, "org/model/results_2020-01-01T00-00-00.json")
     assert (run.ran_on, run.evaluation_time_s) == (dt.date(2024, 6, 17), 1234.5)
 
 
@@ -180,10 +182,10 @@ def test_a_parsed_run_counts_its_time_once_and_says_how_each_score_was_made(
     assert made["ARC"] == "acc_norm of harness|arc:challenge|25"
 
 
-@pytest.mark.parametrize("found", [{"results": {"hellaswag": {"acc": 1}}}, {"results": []}, {"a": 1}])
-def test_a_document_of_neither_board_is_refused_by_its_keys(found: dict[str, Any]) -> None:
-    with pytest.raises(NotRawResults, match=rf"its keys are '{next(iter(found))}'"):
-        read_run(found, "x.json")
+@pytest.mark.parametrize("run_document", [{"results": {"hellaswag": {"acc": 1}}}, {"results": []}, {"a": 1}])
+def test_a_document_of_neither_board_is_refused_by_its_keys(run_document: dict[str, Any]) -> None:
+    with pytest.raises(NotRawResults, match=rf"its keys are '{next(iter(run_document))}'"):
+        read_run(run_document, "x.json")
 
 
 CASE = "08-harness-results-without-group-means/results_2024-07-29T10-00-00.000000.json"
@@ -219,11 +221,11 @@ def test_the_mean_of_subtasks_is_the_mean_that_older_harnesses_wrote_for_the_gro
     ["/home/someone/models/secret", "./out/model", "../model", "~/model", "C:\\models\\secret", "a/b/c", "file:///m/x"],
 )
 def test_a_path_on_somebodys_disk_is_no_model_and_is_shown_nowhere(shared_data: Path, path: str) -> None:
-    found = document(shared_data, V2)
-    found.pop("_provenance", None)
-    found["model_name"] = path
-    found["config"] = {"model_args": f"pretrained={path},dtype=bfloat16"}
+    run_document = document(shared_data, V2)
+    run_document.pop("_provenance", None)
+    run_document["model_name"] = path
+    run_document["config"] = {"model_args": f"pretrained={path},dtype=bfloat16"}
     with pytest.raises(NotRawResults) as refused:
-        read_run(found, "results_2024-07-29T10-00-00.json")
+        read_run(run_document, "results_2024-07-29T10-00-00.json")
     assert "secret" not in str(refused.value)
-    assert read_run(found, "org/model/results_2024-07-29T10-00-00.json").model_id == "org/model"
+    assert read_run(run_document, "org/model/results_2024-07-29T10-00-00.json").model_id == "org/model"

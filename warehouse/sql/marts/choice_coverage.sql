@@ -8,6 +8,8 @@ named AS (
     UNION ALL
     SELECT 'arena, ' || arena_board || ', ' || arena_as_of_date, * FROM marts.model_quality
     WHERE arena_rating IS NOT NULL
+    UNION ALL
+    SELECT 'ability, ' || ability_as_of_date, * FROM marts.model_quality WHERE ability IS NOT NULL
 ),
 of_models AS (
     SELECT

@@ -88,7 +88,9 @@ SELECT
     (joules_per_million_tokens + host_joules_per_million_tokens) * g_co2e_per_joule AS g_co2e_per_million_tokens,
     (joules_high_per_million_tokens + host_joules_high_per_million_tokens) * g_co2e_per_joule AS g_co2e_high_per_million_tokens,
     s.is_calibrated, s.usd_per_device_hour, s.price_source, w.grid,
-    q.* EXCLUDE (model_id)
+    -- Boards did not measure what fewer bits cost; abilities are less what they are predicted to cost.
+    q.* EXCLUDE (model_id) REPLACE (a.ability AS ability, a.ability_low AS ability_low, a.ability_high AS ability_high)
 FROM served AS s
 CROSS JOIN world AS w
 JOIN marts.model_quality AS q USING (architecture_id)
+LEFT JOIN marts.ability_by_precision AS a ON a.model_id = q.model_id AND a.precision = s.precision

@@ -51,21 +51,42 @@ arena AS (
     WHERE i.model_id IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY i.model_id ORDER BY a.rating DESC, a.model) = 1
 ),
-named AS (SELECT model_id FROM entries UNION SELECT model_id FROM arena),
+-- Judged open models whose shapes are known, in the mode that speaks for them.
+rated AS (
+    SELECT model_id, p.architecture_id, a.ability, a.ability_low, a.ability_high, a.as_of_date AS ability_as_of_date,
+        a.evidence_class AS ability_evidence_class, m.licence, m.release_date, m.parameters_total, m.parameters_active
+    FROM marts.ability AS a
+    JOIN (SELECT DISTINCT model_id, architecture_id FROM marts.ability_by_precision) AS p USING (model_id)
+    JOIN marts.ability_models AS m USING (model_id)
+    WHERE a.is_headline AND a.domain = 'overall' AND a.evidence_class <> 'prior'
+),
+-- Whom a board calls an official provider is one for models too that it does not list.
+official AS (
+    SELECT DISTINCT split_part(model_id, '/', 1) AS account FROM core.leaderboard_entries WHERE is_official_provider
+),
+named AS (SELECT model_id FROM entries UNION SELECT model_id FROM arena UNION SELECT model_id FROM rated),
 joined AS (
     SELECT
         n.model_id,
         m.model_type,
-        coalesce(m.licence, k.licence) AS licence,
+        coalesce(m.licence, k.licence, r.licence) AS licence,
         coalesce(v2.is_on_hub, v1.is_on_hub) AS is_on_hub,
         coalesce(v2.is_flagged, false) OR coalesce(v1.is_flagged, false) AS is_flagged,
         m.is_merged,
-        coalesce(v2.is_official_provider, v1.is_official_provider) AS is_official_provider,
-        coalesce(k.release_date, m.uploaded_on, m.first_submitted_on) AS release_date,
+        coalesce(
+            v2.is_official_provider, v1.is_official_provider, split_part(n.model_id, '/', 1) IN (FROM official)
+        ) AS is_official_provider,
+        coalesce(k.release_date, m.uploaded_on, m.first_submitted_on, r.release_date) AS release_date,
         CASE WHEN k.release_date IS NOT NULL THEN 'catalogue' WHEN m.uploaded_on IS NOT NULL THEN 'upload to the hub'
-             WHEN m.first_submitted_on IS NOT NULL THEN 'first submission' END AS release_basis,
-        coalesce(k.parameters_total, m.parameters_total, d.parameters_total) AS parameters_total,
-        coalesce(k.parameters_active, m.parameters_active, d.parameters_active) AS parameters_active,
+             WHEN m.first_submitted_on IS NOT NULL THEN 'first submission'
+             WHEN r.release_date IS NOT NULL THEN 'a source of models' END AS release_basis,
+        coalesce(k.parameters_total, m.parameters_total, d.parameters_total, r.parameters_total) AS parameters_total,
+        coalesce(k.parameters_active, m.parameters_active, d.parameters_active, r.parameters_active) AS parameters_active,
+        r.ability,
+        r.ability_low,
+        r.ability_high,
+        r.ability_as_of_date,
+        r.ability_evidence_class,
         v2.average AS open_llm_v2_average,
         v2.average_standard_error AS open_llm_v2_standard_error,
         v2.as_of_date AS open_llm_v2_as_of_date,
@@ -82,11 +103,13 @@ joined AS (
         a.arena_board,
         a.as_of_date AS arena_as_of_date,
         a.rule AS arena_rule,
-        coalesce(l.architecture_id, k.model_id, d.model_id) AS architecture_id,
+        coalesce(l.architecture_id, k.model_id, d.model_id, r.architecture_id) AS architecture_id,
         CASE WHEN l.link IS NOT NULL THEN l.link WHEN k.model_id IS NOT NULL THEN 'itself'
-             WHEN d.model_id IS NOT NULL THEN 'declared' END AS architecture_link,
+             WHEN d.model_id IS NOT NULL THEN 'declared'
+             WHEN r.architecture_id IS NOT NULL THEN 'same_shapes' END AS architecture_link,
         CASE WHEN l.link IS NOT NULL THEN l.evidence WHEN k.model_id IS NOT NULL THEN 'its own configuration'
              WHEN d.model_id IS NOT NULL THEN 'declared with its arena name: architecture of ' || d.model_id
+             WHEN r.architecture_id IS NOT NULL THEN 'it has the shapes of ' || r.architecture_id
         END AS architecture_evidence
     FROM named AS n
     LEFT JOIN core.models AS m ON m.model_id = n.model_id
@@ -94,6 +117,7 @@ joined AS (
     LEFT JOIN entries AS v1 ON v1.model_id = n.model_id AND v1.board = 'open_llm_v1'
     LEFT JOIN scores AS s ON s.model_id = n.model_id
     LEFT JOIN arena AS a ON a.model_id = n.model_id
+    LEFT JOIN rated AS r ON r.model_id = n.model_id
     LEFT JOIN core.model_architectures AS l ON l.model_id = n.model_id
     LEFT JOIN core.architectures AS k ON k.model_id = n.model_id
     LEFT JOIN core.architectures AS d ON d.model_id = a.architecture_id

@@ -25,9 +25,9 @@ def whole(tmp_path: Path) -> Path:
 
 
 def test_what_was_written_is_read_and_the_archive_holds_the_same(whole: Path) -> None:
-    found = bundle.verify(whole)
-    assert [row["latency_s"] for row in found.final_points()] == [0.5, 1.0]
-    assert bundle.unpack(bundle.pack(whole)) == found
+    content = bundle.verify(whole)
+    assert [row["latency_s"] for row in content.final_points()] == [0.5, 1.0]
+    assert bundle.unpack(bundle.pack(whole)) == content
     before = bundle.pack(whole)
     bundle.seal(whole)
     assert bundle.pack(whole) == before
@@ -105,18 +105,18 @@ def test_the_last_attempt_counts_and_layers_of_lost_attempts_do_not(whole: Path)
         append(whole / "layers.jsonl", {"point_id": first["point_id"], **layer})
     append(whole / "points.jsonl", {**first, "attempt": 2, "latency_s": 9.0})
     bundle.seal(whole)
-    found = bundle.verify(whole)
-    assert [row["latency_s"] for row in found.final_points()] == [9.0, 1.0]
-    assert [(row["attempt"], row["path"]) for row in found.final_layers()] == [(2, "a")]
+    content = bundle.verify(whole)
+    assert [row["latency_s"] for row in content.final_points()] == [9.0, 1.0]
+    assert [(row["attempt"], row["path"]) for row in content.final_layers()] == [(2, "a")]
     assert json.loads((whole / "manifest.json").read_text())["files"].keys() >= {"layers.jsonl.gz"}
 
 
 def test_every_module_of_the_shipped_measurement_has_its_memory_and_the_model_that_of_its_point() -> None:
     shipped = Path(profiling.__file__).parent / "reference" / "measured" / "xeon-2.5ghz-one-thread.bundle"
-    found = bundle.verify(shipped)
-    layers = found.final_layers()
+    content = bundle.verify(shipped)
+    layers = content.final_layers()
     assert len(layers) == 4987
     assert all(layer["peak_bytes"] >= layer["allocated_bytes"] >= 0 for layer in layers)
     whole = {layer["point_id"]: layer["peak_bytes"] for layer in layers if layer["path"] == "model"}
     # Measured on another machine, and equal to the byte: what a module holds follows from its shapes.
-    assert whole == {point["point_id"]: point["activation_peak_bytes"] for point in found.final_points()}
+    assert whole == {point["point_id"]: point["activation_peak_bytes"] for point in content.final_points()}

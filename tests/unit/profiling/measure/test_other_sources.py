@@ -62,12 +62,12 @@ def imported(tool: str, content: object, folder: Path) -> bundle.Bundle:
 
 
 def test_a_result_of_vllm_becomes_a_point_in_seconds(tmp_path: Path) -> None:
-    found = imported("vllm", VLLM, tmp_path)
-    (row,) = found.points
+    result = imported("vllm", VLLM, tmp_path)
+    (row,) = result.points
     assert (row["model"], row["stage"], row["batch"], row["context"]) == ("org/served-7b", "serve", 4, 512)
     assert (row["ttft_p50_s"], row["ttft_p99_s"], row["inter_token_p50_s"]) == (0.12, 0.3, 0.011)
     assert (row["requests"], row["errors"], row["tokens_per_s"]) == (8, 2, 25.6)
-    assert found.environment["measured_at"] == "2025-10-17T20:22:08Z"
+    assert result.environment["measured_at"] == "2025-10-17T20:22:08Z"
 
 
 def test_raw_values_of_vllm_replace_its_summary(tmp_path: Path) -> None:
@@ -77,11 +77,11 @@ def test_raw_values_of_vllm_replace_its_summary(tmp_path: Path) -> None:
 
 
 def test_statistics_of_aiperf_keep_model_gpu_and_errors(tmp_path: Path) -> None:
-    found = imported("aiperf", AIPERF, tmp_path)
-    (row,) = found.points
+    result = imported("aiperf", AIPERF, tmp_path)
+    (row,) = result.points
     assert (row["model"], row["batch"], row["context"]) == ("openai/gpt-oss-20b", 100, 550)
     assert (row["ttft_p50_s"], row["inter_token_p99_s"], row["errors"]) == (0.7875, pytest.approx(0.0559), 84)
-    assert found.environment["accelerator"] == "NVIDIA RTX 6000 Ada Generation"
+    assert result.environment["accelerator"] == "NVIDIA RTX 6000 Ada Generation"
 
 
 def test_records_of_aiperf_are_counted_one_by_one(tmp_path: Path) -> None:
@@ -132,8 +132,8 @@ def test_a_server_is_measured_at_every_load_and_the_key_is_sent_but_not_stored(s
     prompts = [body["prompt"] for body, _ in server.seen]
     assert len(set(prompts[1:5])) == 4
     assert {key for _, key in server.seen} == {"Bearer secret-key"}
-    found = bundle.verify(tmp_path / "served.bundle")
-    assert len(found.points) == 4
+    result = bundle.verify(tmp_path / "served.bundle")
+    assert len(result.points) == 4
     assert not any(b"secret" in content for content in bundle.contents_of(tmp_path / "served.bundle").values())
 
 
@@ -181,6 +181,6 @@ def test_a_prompt_gives_the_text_of_transformers_with_its_times(tmp_path: Path, 
     assert answer["context"] == 3
     assert answer["weights_bytes"] == sum(p.numel() * 4 for p in model.parameters())
     assert {layer["kind"] for layer in answer["layers"]} >= {"linear", "head", "between"}
-    found = bundle.verify(tmp_path / "p.bundle")
-    assert len(found.layers) == len(answer["layers"])
+    result = bundle.verify(tmp_path / "p.bundle")
+    assert len(result.layers) == len(answer["layers"])
     assert not any(b"the cat sat" in content for content in bundle.contents_of(tmp_path / "p.bundle").values())

@@ -90,11 +90,11 @@ def test_every_way_a_point_can_end_is_typed_and_the_sweep_goes_on(
 def test_what_no_smaller_point_could_hold_is_skipped_with_the_reason(tmp_path: Path, calls: Callable[[], int]) -> None:
     folder = tmp_path / "a.bundle"
     run(plan_of(1, 2, 4, contexts=[8, 16]), folder, QUIET)
-    found = {(row["batch"], row["context"]): row for row in bundle.verify(folder).final_points()}
-    assert {at: row["status"] for at, row in found.items()} == {
+    content = {(row["batch"], row["context"]): row for row in bundle.verify(folder).final_points()}
+    assert {at: row["status"] for at, row in content.items()} == {
         (1, 8): "ok", (1, 16): "ok", (2, 8): "oom_device", (2, 16): "skipped", (4, 8): "skipped", (4, 16): "skipped",
     }  # fmt: skip
-    assert found[4, 16]["reason"] == f"no smaller than {found[2, 8]['point_id']}, which ended with oom_device"
+    assert content[4, 16]["reason"] == f"no smaller than {content[2, 8]['point_id']}, which ended with oom_device"
     assert calls() == 3
 
 
@@ -218,11 +218,11 @@ def test_a_sweep_killed_with_the_hardest_signal_goes_on_where_it_was(tmp_path: P
     assert not bundle.is_complete(folder)
     out, errors = command(folder, *QUICK).communicate()
     assert json.loads(out) == {"ok": 3 - done}, errors
-    found = bundle.verify(folder)
-    assert [row["status"] for row in found.points] == ["ok"] * 3
-    assert all(row["latency_s"] > 0 and row["energy_why"] and row["flops"] > 0 for row in found.points)
-    assert {row["kind"] for row in found.layers} >= {"attention", "linear", "norm", "head", "between"}
-    assert [row["device"] for row in found.telemetry][:1] == ["cpu"]
+    content = bundle.verify(folder)
+    assert [row["status"] for row in content.points] == ["ok"] * 3
+    assert all(row["latency_s"] > 0 and row["energy_why"] and row["flops"] > 0 for row in content.points)
+    assert {row["kind"] for row in content.layers} >= {"attention", "linear", "norm", "head", "between"}
+    assert [row["device"] for row in content.telemetry][:1] == ["cpu"]
 
 
 @pytest.mark.slow

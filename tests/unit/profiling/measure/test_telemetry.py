@@ -38,10 +38,10 @@ class Driver:
         code = self.refused.get(name)
         if code is not None:
             return lambda *_: code
-        found = getattr(type(self), f"_{name.removesuffix('_v2')}", None)
-        if found is None:
+        method = getattr(type(self), f"_{name.removesuffix('_v2')}", None)
+        if method is None:
             raise AttributeError(name)
-        return lambda *arguments: found(self, *arguments) or 0
+        return lambda *arguments: method(self, *arguments) or 0
 
     def _nvmlInitWithFlags(self, _flags: Any) -> None: ...  # noqa: N802 - NVML's names
 
@@ -146,10 +146,10 @@ def test_what_the_driver_does_not_tell_is_null_with_its_reason_and_the_rest_is_r
     driver: Callable[..., Driver], scenario: dict[str, Any], name: str, why: str
 ) -> None:
     driver(**scenario)
-    found = Nvml().device(UUID).sample()
-    assert found[name].value is None
-    assert why in str(found[name].why)
-    assert found["power_w"].value == 350.0
+    reading = Nvml().device(UUID).sample()
+    assert reading[name].value is None
+    assert why in str(reading[name].why)
+    assert reading["power_w"].value == 350.0
 
 
 @pytest.mark.parametrize(
@@ -180,10 +180,10 @@ def test_a_device_that_is_not_there_says_so(driver: Callable[..., Driver]) -> No
 def test_energy_is_a_difference_or_a_reason_and_never_zero(
     before: Reading, after: Reading, joules: float | None, why: str | None
 ) -> None:
-    found = energy_between(before, after, 2.0, "counter")
-    assert found.joules == joules
-    assert (why is None) == (found.why is None)
-    assert why is None or why in str(found.why)
+    reading = energy_between(before, after, 2.0, "counter")
+    assert reading.joules == joules
+    assert (why is None) == (reading.why is None)
+    assert why is None or why in str(reading.why)
 
 
 def test_a_counter_that_wraps_is_unwrapped(tmp_path: Path) -> None:
@@ -194,8 +194,8 @@ def test_a_counter_that_wraps_is_unwrapped(tmp_path: Path) -> None:
     rapl = Rapl(tmp_path)
     before = rapl.energy_j()
     (package / "energy_uj").write_text("100000")
-    found = energy_between(before, rapl.energy_j(), 2.0, "rapl", rapl.wraps_at_j())
-    assert found.joules == pytest.approx(0.2)
+    reading = energy_between(before, rapl.energy_j(), 2.0, "rapl", rapl.wraps_at_j())
+    assert reading.joules == pytest.approx(0.2)
     assert Rapl(tmp_path / "none").energy_j().why == "this machine shows no RAPL counters (virtual machines rarely do)"
 
 
@@ -253,11 +253,11 @@ def test_a_battery_tells_the_power_of_the_whole_machine_only_while_it_discharges
     tmp_path: Path, supplies: dict[str, str], expected: float | str
 ) -> None:
     # Documentation/ABI/testing/sysfs-class-power: microwatts, microvolts, microamperes, negative while discharging.
-    found = system_power_w(tree(tmp_path, supplies))
+    reading = system_power_w(tree(tmp_path, supplies))
     if isinstance(expected, str):
-        assert expected in str(found.why)
+        assert expected in str(reading.why)
     else:
-        assert found.value == expected
+        assert reading.value == expected
 
 
 def test_the_processor_is_sampled_and_unknown_quantities_have_reasons() -> None:

@@ -60,9 +60,9 @@ def test_the_exchange_of_tokens_takes_what_the_library_was_measured_to_take(door
     model, device, numbers = door.model(DEEPSEEK), door.device(H200), 8_388_608
     precision = replace(stored_precision(model, None, kv_bits=16), activation_bits=16)
     work = Workload(batch=numbers / 7168, context=2048, precision=precision, parallelism=SPREAD)
-    found = estimate(model, device, work, door.kernels(device, "vllm-v1"))
+    inside = estimate(model, device, work, door.kernels(device, "vllm-v1"))
     gather, scatter = (
-        next(operator for operator in found.operators if operator.operator.name == f"experts_{name}")
+        next(operator for operator in inside.operators if operator.operator.name == f"experts_{name}")
         for name in ("gather", "scatter")
     )
     assert gather.calibrated
@@ -73,7 +73,7 @@ def test_the_exchange_of_tokens_takes_what_the_library_was_measured_to_take(door
     across = replace(work, parallelism=Parallelism(1, 1, 16, 16))
     alone = estimate(model, device, across, door.kernels(device, "vllm-v1"))
     assert not next(operator for operator in alone.operators if operator.operator.name == "experts_gather").calibrated
-    for asked, single in ((work, found), (across, alone)):
+    for asked, single in ((work, inside), (across, alone)):
         grid = Grid(
             models=[model], accelerators=[device], batches=[round(float(asked.batch))], contexts=[2048],
             precisions=[precision], stages=["decode"], parallelisms=[asked.parallelism], calibrations=door.fitted,
@@ -83,8 +83,8 @@ def test_the_exchange_of_tokens_takes_what_the_library_was_measured_to_take(door
 
 def test_layouts_of_a_mixture_spread_experts_and_those_of_dense_models_and_other_engines_do_not(door: Door) -> None:
     mixture, dense = door.model(DEEPSEEK), door.model(LLAMA)
-    found = layouts(mixture, Options())
-    assert {SHARED, Parallelism(8, 1, 8), SPREAD, Parallelism(1, 1, 16, 16)} <= set(found)
+    splits = layouts(mixture, Options())
+    assert {SHARED, Parallelism(8, 1, 8), SPREAD, Parallelism(1, 1, 16, 16)} <= set(splits)
     assert all(split.expert == 1 for split in layouts(dense, Options()))
     assert all(split.expert == 1 for split in layouts(mixture, Options(engine="lmdeploy")))
     assert layouts(mixture, Options(data=8)) == [SPREAD]
@@ -158,8 +158,8 @@ def test_published_runs_with_data_parallel_attention_are_met_within_a_quarter(do
 
 def test_a_plan_spreads_experts_and_says_what_starts_it_so(door: Door) -> None:
     spread = Options(data=8)
-    found = requested_plans(door, DEEPSEEK, CHAT, spread, ["8xH200"])
-    (row,) = plan_rows(door, DEEPSEEK, CHAT, found, spread).to_dicts()
+    plans = requested_plans(door, DEEPSEEK, CHAT, spread, ["8xH200"])
+    (row,) = plan_rows(door, DEEPSEEK, CHAT, plans, spread).to_dicts()
     assert (row["devices"], row["tensor_parallel"], row["expert_parallel"], row["data_parallel"]) == (8, 1, 8, 8)
     assert row["run"].endswith("--data-parallel-size 8 --enable-expert-parallel")
     yaml = "--extra_llm_api_options <(echo 'enable_attention_dp: true')"
@@ -168,25 +168,25 @@ def test_a_plan_spreads_experts_and_says_what_starts_it_so(door: Door) -> None:
         ("tensorrt-llm", f"--tp_size 8 --ep_size 8 {yaml} --max_num_tokens 4096"),
     ):
         options = replace(spread, engine=engine, batched_tokens=4096)
-        (row,) = plan_rows(door, DEEPSEEK, CHAT, found, options).to_dicts()
+        (row,) = plan_rows(door, DEEPSEEK, CHAT, plans, options).to_dicts()
         assert row["run"].endswith(flags)
 
 
 def test_eight_h100_are_the_ones_on_a_board_and_the_answer_says_so(door: Door) -> None:
-    found = requested_plans(door, LLAMA, CHAT, Options(), ["8xH100", "4×B200"])
-    assert [(plan.accelerator, plan.devices) for plan in found] == [("H100-SXM5-80GB", 8), ("B200-SXM-180GB", 4)]
-    notes = notes_with(door, found, Options(), ["8xH100", "4×B200"])
+    plans = requested_plans(door, LLAMA, CHAT, Options(), ["8xH100", "4×B200"])
+    assert [(plan.accelerator, plan.devices) for plan in plans] == [("H100-SXM5-80GB", 8), ("B200-SXM-180GB", 4)]
+    notes = notes_with(door, plans, Options(), ["8xH100", "4×B200"])
     assert "'8xH100' is taken as H100-SXM5-80GB, the form that is joined within a node" in notes[0]
     with pytest.raises(UnknownAccelerator, match="could be H100-PCIe-80GB, H100-SXM5-80GB, H100-NVL-94GB"):
         requested_plans(door, LLAMA, CHAT, Options(), ["H100"])
 
 
 def test_a_plan_says_how_far_off_such_predictions_were(door: Door) -> None:
-    found = requested_plans(door, LLAMA, CHAT, Options(), ["4xH200"])
-    rows = plan_rows(door, LLAMA, CHAT, found, Options())
+    plans = requested_plans(door, LLAMA, CHAT, Options(), ["4xH200"])
+    rows = plan_rows(door, LLAMA, CHAT, plans, Options())
     (row,) = rows.to_dicts()
     assert rows.schema["first_broken"] == pl.String  # though none is broken
-    notes = " ".join(notes_with(door, found, Options()))
+    notes = " ".join(notes_with(door, plans, Options()))
     assert row["errors_of"] == "vllm on this device, with models left out"
     assert f"a median of {row['time_per_output_token_error_pct']:.0f} % and" in notes
     assert f"({row['time_per_output_token_measurements']:,} and" in notes

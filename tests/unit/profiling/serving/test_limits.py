@@ -22,15 +22,15 @@ def plan() -> Plan:
 
 
 def test_the_promise_holds_at_the_limit_and_breaks_beyond_it(plan: Plan) -> None:
-    found = limit(plan, PROMISE)
-    assert found.most > 8
-    assert found.breaks == "time_per_output_token_s"
+    edge = limit(plan, PROMISE)
+    assert edge.most > 8
+    assert edge.breaks == "time_per_output_token_s"
     at, beyond = (
         simulate(plan.replica, here, enough_requests(plan.replica, here))
-        for here in (replace(CHAT, users=users) for users in (int(found.most), int(found.most * 1.04) + 1))
+        for here in (replace(CHAT, users=users) for users in (int(edge.most), int(edge.most * 1.04) + 1))
     )
     assert not PROMISE.broken_by(at)
-    assert PROMISE.broken_by(beyond)[0] == found.breaks
+    assert PROMISE.broken_by(beyond)[0] == edge.breaks
 
 
 def test_another_promise_breaks_first_where_it_is_the_stricter_one(plan: Plan) -> None:
@@ -40,6 +40,6 @@ def test_another_promise_breaks_first_where_it_is_the_stricter_one(plan: Plan) -
 
 
 def test_arrivals_are_limited_by_what_a_replica_serves(plan: Plan) -> None:
-    found = limit(plan, Promise(traffic=replace(CHAT, users=None, requests_per_s=1.0)))
-    assert found.breaks == "throughput"
-    assert found.most > 1
+    edge = limit(plan, Promise(traffic=replace(CHAT, users=None, requests_per_s=1.0)))
+    assert edge.breaks == "throughput"
+    assert edge.most > 1
