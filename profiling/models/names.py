@@ -259,7 +259,8 @@ def _of_release(text: str, release: str, form: str | None, choices: Collection[s
 
 
 def _of_hub_id(text: str, hub_id: str, form: str | None, choices: Collection[str]) -> ModelName:
-    folded = [hub_id] if hub_id in choices else [name for name in choices if name.casefold() == hub_id.casefold()]
+    small = hub_id.casefold()
+    folded = [hub_id] if hub_id in choices else [name for name in choices if name.casefold() == small]
     if len(folded) == 1:
         case = "" if folded[0] == hub_id else ", but for upper and lower case"
         return ModelName(text, folded[0], folded[0], form, evidence=f"its address on the hub{case}")
