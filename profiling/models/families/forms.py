@@ -99,7 +99,6 @@ def base(config: Config, form: Form) -> LayerSpec:
     # transformers writes 0 where it does not apply
     stated = config.get("head_dim", "kv_channels", default=config.family_default("head_dim")) or hidden // heads
     normed = not form.norm_switch or switched(config, form.norm_switch)
-    field, other = form.other_placement or ("", form.placement)
     return LayerSpec(
         hidden_size=hidden,
         heads=heads,
@@ -108,7 +107,7 @@ def base(config: Config, form: Form) -> LayerSpec:
         intermediate_size=width,
         gated=form.gated,
         norm=form.norm,
-        placement=other if field and switched(config, field) else form.placement,
+        placement=_placement(config, form),
         query_key_norm=form.query_key_norm if normed else "none",
         query_key_value_bias=switched(config, form.query_key_value_bias),
         output_bias=switched(config, form.output_bias),
@@ -194,6 +193,11 @@ def layers_of(config: Config, form: Form) -> list[LayerSpec]:
     ]
 
 
+def _placement(config: Config, form: Form) -> Placement:
+    field, other = form.other_placement or ("", form.placement)
+    return other if field and switched(config, field) else form.placement
+
+
 def ends_of(config: Config, form: Form) -> Ends:
     """Tables of embeddings, final norm and head."""
     rows = config.integer("n_positions", "max_position_embeddings", default=form.positions) if form.positions else 0
@@ -204,7 +208,7 @@ def ends_of(config: Config, form: Form) -> Ends:
         positions=rows + form.position_offset,
         segments=config.integer("type_vocab_size", default=form.segments) if form.segments else 0,
         embedding_norm=form.embedding_norm,
-        final_norm=form.placement != "post",
+        final_norm=_placement(config, form) != "post",
         head=not form.is_encoder,
         pooler=form.pooler,
     )
