@@ -98,7 +98,7 @@ def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
         assert page.evaluate(_UNLAID) == []
         assert faults(page, 390, "dark", contrast=slug in CONTRASTED) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        assert page.evaluate(_UNDESCRIBED) == []
+        page.wait_for_function(f"() => !({_UNDESCRIBED})().length")  # told anew once nothing has changed for a while
         assert page.evaluate(_UNREAD) == []
         assert page.evaluate(_UNLEVELLED) == []
         assert page.evaluate(_UNREADABLE) == []
