@@ -49,7 +49,7 @@ def end_group(process: int) -> None:
 
 
 def is_alive(process: int) -> bool:
-    """Whether a process of that number lives, of whichever user."""
+    """Whether a process of that number lives, of whichever user; one that ended and was not waited for does not."""
     if os.name == "nt":
         kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 - there is none elsewhere
         may_wait = 0x00100000
@@ -61,16 +61,24 @@ def is_alive(process: int) -> bool:
         return False
     except PermissionError:
         pass
-    return True
+    return _stat(process)[:1] != ["Z"]
 
 
 def began_s(process: int) -> float | None:
     """When a process began, in seconds since 1970; None where the system does not say it as Linux does."""
     try:
-        ticks = int(Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
+        ticks = int(_stat(process)[19])
+    except (ValueError, IndexError):
         return None
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(process: int) -> list[str]:
+    """What Linux says of a process, from its state on (`man 5 proc_pid_stat`); empty where it says nothing."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def was_killed(code: int) -> bool:

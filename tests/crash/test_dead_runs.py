@@ -26,14 +26,16 @@ def run(instance: dg.DagsterInstance, process: int | None) -> str:
 
 
 def test_runs_are_marked_whose_process_is_no_more_and_no_others() -> None:
-    ended = subprocess.Popen(["true"])
+    ended, unnoticed = subprocess.Popen(["true"]), subprocess.Popen(["true"])
     ended.wait()
+    os.waitid(os.P_PID, unnoticed.pid, os.WEXITED | os.WNOWAIT)  # nobody has asked how it ended, so its number stays
     with dg.DagsterInstance.ephemeral() as instance:
-        dead = [run(instance, ended.pid)]
+        dead = [run(instance, ended.pid), run(instance, unnoticed.pid)]
         alive = [run(instance, os.getpid()), run(instance, None)]
         assert set(mark_dead_runs(instance)) == set(dead)
         assert mark_dead_runs(instance) == []
         statuses = {run.run_id: run.status for run in instance.get_runs()}
+    unnoticed.wait()
     assert statuses == dict.fromkeys(dead, dg.DagsterRunStatus.FAILURE) | dict.fromkeys(alive, STARTED)
 
 
