@@ -27,7 +27,7 @@ LETTERS: Mapping[str, tuple[str, ...]] = {
     "p": ("patch_size", "spatial_patch_size"),
     "f": ("temporal_patch_size", "patch_temporal"),
     "s": ("spatial_merge_size", "merge_kernel_size", "merge_size", "pooling_kernel_size", "downsample_factor",
-          "window_kernel_size", "scale_factor"),
+          "window_kernel_size", "scale_factor", "hidden_stride"),
     "o": ("out_hidden_size", "output_dim", "output_proj_dims"),
 }  # fmt: skip
 """Layers, hidden size, width of the feed-forward blocks, heads and the width of one, side of a patch and its frames,

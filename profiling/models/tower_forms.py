@@ -158,15 +158,14 @@ class Sizes:
 
     def feed_forward(self) -> int:
         """Width of the feed-forward blocks: as stated, else by a ratio, else four times the hidden size."""
-        stated = shapes.number(next((self._stated[n] for n in shapes.LETTERS["w"] if self._stated.get(n)), None))
-        if stated:
-            return stated
-        ratio = self._stated.get("mlp_ratio")
-        filled = ratio or shapes.number(self._value(*shapes.LETTERS["w"]))
-        if ratio or not filled:
-            ratio = ratio or self._form.defaults.get("mlp_ratio") or _USUAL_WIDENING
-            return int(self("h") * ratio)
-        return int(filled)
+        for source in (self._stated, self._form.defaults):
+            stated = next((source[name] for name in shapes.LETTERS["w"] if source.get(name)), None)
+            if width := shapes.number(stated):
+                return width
+            ratio = source.get("mlp_ratio")
+            if isinstance(ratio, int | float):
+                return int(self("h") * ratio)
+        return _USUAL_WIDENING * self("h")
 
     def head_width(self) -> int:
         """Width of a head."""

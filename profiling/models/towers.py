@@ -73,7 +73,8 @@ def vision_tower(
     if not layers or not hidden or form.inside:
         return None
     # The work of attention does not depend on how many heads share the hidden size.
-    heads = heads or hidden // next(width for width in range(min(64, hidden), hidden + 1) if hidden % width == 0)
+    widths = range(min(64, hidden), min(4096, hidden) + 1)
+    heads = heads or hidden // next((width for width in widths if hidden % width == 0), hidden)
     per_image: int | None = sizes.optional("g")
     fixed, merge, shuffled = sizes.optional("mm_tokens_per_image"), sizes.stated_merge(), sizes.shuffled()
     if fixed and per_image:

@@ -81,6 +81,63 @@ def test_a_model_whose_config_says_little_of_its_towers_has_its_published_size(n
     assert whole / 1e9 == pytest.approx(billions, rel=2e-4)
 
 
+DOTS_OCR = {
+    "architectures": ["DotsOCRForCausalLM"], "model_type": "dots_ocr", "hidden_size": 1536, "intermediate_size": 8960,
+    "num_hidden_layers": 28, "num_attention_heads": 12, "num_key_value_heads": 2, "vocab_size": 151936,
+    "use_sliding_window": False, "tie_word_embeddings": False,
+    "vision_config": {"embed_dim": 1536, "hidden_size": 1536, "intermediate_size": 4224, "num_hidden_layers": 42,
+                      "num_attention_heads": 12, "patch_size": 14, "post_norm": True, "spatial_merge_size": 2,
+                      "use_bias": False},
+}  # fmt: skip
+OVIS25 = {
+    "model_type": "ovis2_5", "visual_vocab_size": 65536,
+    "llm_config": {"model_type": "qwen3", "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 28,
+                   "num_attention_heads": 16, "num_key_value_heads": 8, "vocab_size": 151936, "head_dim": 128,
+                   "tie_word_embeddings": True},
+    "vit_config": {"model_type": "siglip2_navit", "hidden_size": 1152, "intermediate_size": 4304, "num_patches": -1,
+                   "num_hidden_layers": 27, "num_attention_heads": 16, "image_size": 512, "patch_size": 16,
+                   "hidden_stride": 2},
+}  # fmt: skip
+KIMI_VL = {
+    "model_type": "kimi_vl",
+    "text_config": {
+        "model_type": "deepseek_v3", "hidden_size": 2048, "intermediate_size": 11264, "moe_intermediate_size": 1408,
+        "num_hidden_layers": 27, "num_attention_heads": 16, "num_key_value_heads": 16, "n_routed_experts": 64,
+        "n_shared_experts": 2, "num_experts_per_tok": 6, "first_k_dense_replace": 1, "kv_lora_rank": 512,
+        "q_lora_rank": None, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "vocab_size": 163840,
+        "tie_word_embeddings": False,
+    },
+    "vision_config": {"model_type": "moonvit", "hidden_size": 1152, "init_pos_emb_height": 64,
+                      "init_pos_emb_width": 64, "intermediate_size": 4304, "merge_kernel_size": [2, 2],
+                      "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "billions", "tower", "patches_per_token"),
+    [(DOTS_OCR, 3.04, 1_262_091_264, 4), (OVIS25, 2.57, 849_854_696, 4), (KIMI_VL, 16.41, 447_545_840, 4)],
+    ids=["dots.ocr", "Ovis2.5-2B", "Kimi-VL-A3B"],
+)  # fmt: skip
+def test_towers_of_code_beside_a_checkpoint_make_up_its_published_size(
+    config: dict[str, Any], billions: float, tower: int, patches_per_token: float
+) -> None:
+    model = from_config(config)
+    (part,) = model.not_counted
+    assert not model.is_inferred_form
+    assert (part.name, part.parameters) == ("vision tower", tower)
+    assert part.tower is not None
+    assert part.tower.patches_per_token == patches_per_token
+    assert (model.parameters_total + tower) / 1e9 == pytest.approx(billions, rel=2e-3)
+
+
+def test_towers_of_gemma_3n_leave_of_the_hubs_total_what_its_sharing_layers_store() -> None:
+    model = load("google/gemma-3n-E2B-it")
+    assert [part.name for part in model.not_counted] == ["vision tower", "audio tower"]
+    whole = model.parameters_total + sum(part.parameters or 0 for part in model.not_counted)
+    unused = 10 * (2 * 2048 * 2 * 256 + 256)  # keys, values and a norm of ten layers that read those of others
+    assert whole + unused == model_configs()["google/gemma-3n-E2B-it"]["parameters_on_hub"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", TOWERS)
 def test_towers_have_the_parameters_that_transformers_builds(kind: str) -> None:
