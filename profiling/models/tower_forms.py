@@ -55,6 +55,8 @@ class Place:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the whole as transformers fills them in."""
     times: int = 1
+    patches_per_token: float = 0
+    """Patches that become one token, where no field says it; 0: one does."""
     unstated: bool = False
     """Whether models of the family have the tower though a config says nothing of it."""
 

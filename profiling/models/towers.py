@@ -77,7 +77,9 @@ def vision_tower(
     heads = heads or hidden // next((width for width in widths if hidden % width == 0), hidden)
     per_image: int | None = sizes.optional("g")
     fixed, merge, shuffled = sizes.optional("mm_tokens_per_image"), sizes.stated_merge(), sizes.shuffled()
-    if fixed and per_image:
+    if place.patches_per_token:
+        ratio = place.patches_per_token
+    elif fixed and per_image:
         ratio = per_image / fixed
     elif merge:
         ratio, per_image = float(merge**2), None
@@ -197,7 +199,8 @@ def _beside(key: str, whole: Mapping[str, Any], place: Place, decoder_width: int
         return None
     parameters, widths = tower_parameters(tower, whole, place, decoder_width), None
     if name == "audio tower":
-        widths = sound.audio_tower(tower, whole)
+        filled_in = (form_of(form) or TowerForm()).defaults
+        widths = sound.audio_tower({**filled_in, **tower}, whole)
     elif name == "vision tower":
         widths = vision_tower(whole, tower, place, decoder_width)
         if not form and str(tower.get("model_type", "")) not in _UNLIKE_TRANSFORMERS:
