@@ -141,7 +141,8 @@ class Sizes:
         if inner:
             stated = {**self._whole_defaults, **self._config} if part == "whole" else self._config.get(part)
             stated = stated if isinstance(stated, Mapping) else {}
-            value = stated.get(inner, family_defaults(str(stated.get("model_type"))).get(inner))
+            filled_in = family_defaults(str(stated.get("model_type"))).get(inner)
+            value = stated.get(inner, self._whole_defaults.get(f"{part}.{inner}", filled_in))
         if is_compared:
             return shapes.count_of(wanted, value)
         if word.startswith("#"):

@@ -117,11 +117,36 @@ KIMI_VL = {
                       "num_attention_heads": 16, "num_hidden_layers": 27, "patch_size": 14},
 }  # fmt: skip
 
+DEEPSEEK_VL2_TINY = {
+    "architectures": ["DeepseekVLV2ForCausalLM"], "model_type": "deepseek_vl_v2",
+    "language_config": {
+        "architectures": ["DeepseekV2ForCausalLM"], "model_type": "deepseek_v2", "hidden_size": 1280,
+        "intermediate_size": 6848, "moe_intermediate_size": 896, "num_hidden_layers": 12, "num_attention_heads": 10,
+        "num_key_value_heads": 10, "n_routed_experts": 64, "n_shared_experts": 2, "num_experts_per_tok": 6,
+        "first_k_dense_replace": 1, "kv_lora_rank": None, "q_lora_rank": None, "qk_nope_head_dim": 0,
+        "qk_rope_head_dim": 0, "v_head_dim": 0, "use_mla": False, "vocab_size": 129280,
+    },
+    "projector_config": {"model_type": "mlp_projector", "n_embed": 1280},
+    "vision_config": {"layers": 27, "mlp_ratio": 3.7362, "model_name": "siglip_so400m_patch14_384",
+                      "model_type": "vision", "patch_size": 14, "width": 1152},
+}  # fmt: skip
+QWEN25_VL = {
+    "model_type": "qwen2_5_vl", "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28,
+    "num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 152064, "tie_word_embeddings": False,
+    "vision_config": {"depth": 32, "hidden_act": "silu", "hidden_size": 1280, "intermediate_size": 3420,
+                      "num_heads": 16, "in_chans": 3, "out_hidden_size": 3584, "patch_size": 14,
+                      "spatial_merge_size": 2, "spatial_patch_size": 14, "window_size": 112, "temporal_patch_size": 2},
+}  # fmt: skip
+"""As published: without the vision part's `model_type`."""
+
 
 @pytest.mark.parametrize(
     ("config", "billions", "tower", "patches_per_token"),
-    [(DOTS_OCR, 3.04, 1_262_091_264, 4), (OVIS25, 2.57, 849_854_696, 4), (KIMI_VL, 16.41, 447_545_840, 4)],
-    ids=["dots.ocr", "Ovis2.5-2B", "Kimi-VL-A3B"],
+    [
+        (DOTS_OCR, 3.04, 1_262_091_264, 4), (OVIS25, 2.57, 849_854_696, 4), (KIMI_VL, 16.41, 447_545_840, 4),
+        (DEEPSEEK_VL2_TINY, 3.37, 435_767_360, 4), (QWEN25_VL, 8.292_166_656, 676_550_144, 4),
+    ],
+    ids=["dots.ocr", "Ovis2.5-2B", "Kimi-VL-A3B", "DeepSeek-VL2-tiny", "Qwen2.5-VL-7B"],
 )  # fmt: skip
 def test_towers_of_code_beside_a_checkpoint_make_up_its_published_size(
     config: dict[str, Any], billions: float, tower: int, patches_per_token: float
