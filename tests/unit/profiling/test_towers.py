@@ -138,6 +138,16 @@ QWEN25_VL = {
                       "spatial_merge_size": 2, "spatial_patch_size": 14, "window_size": 112, "temporal_patch_size": 2},
 }  # fmt: skip
 """As published: without the vision part's `model_type`."""
+GRANITE_VISION_33 = {
+    "model_type": "llava_next", "vision_feature_layer": [-24, -20, -12, -1], "tie_word_embeddings": True,
+    "text_config": {"model_type": "granite", "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 40,
+                    "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 49156,
+                    "tie_word_embeddings": True},
+    "vision_config": {"model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304,
+                      "num_hidden_layers": 27, "num_attention_heads": 16, "image_size": 384, "patch_size": 14,
+                      "vision_use_head": False},
+}  # fmt: skip
+"""Its projector reads four layers of the tower side by side."""
 
 
 @pytest.mark.parametrize(
@@ -145,8 +155,9 @@ QWEN25_VL = {
     [
         (DOTS_OCR, 3.04, 1_262_091_264, 4), (OVIS25, 2.57, 849_854_696, 4), (KIMI_VL, 16.41, 447_545_840, 4),
         (DEEPSEEK_VL2_TINY, 3.37, 435_767_360, 4), (QWEN25_VL, 8.292_166_656, 676_550_144, 4),
+        (GRANITE_VISION_33, 2.960_158_576, 426_624_880, 1),
     ],
-    ids=["dots.ocr", "Ovis2.5-2B", "Kimi-VL-A3B", "DeepSeek-VL2-tiny", "Qwen2.5-VL-7B"],
+    ids=["dots.ocr", "Ovis2.5-2B", "Kimi-VL-A3B", "DeepSeek-VL2-tiny", "Qwen2.5-VL-7B", "granite-vision-3.3-2b"],
 )  # fmt: skip
 def test_towers_of_code_beside_a_checkpoint_make_up_its_published_size(
     config: dict[str, Any], billions: float, tower: int, patches_per_token: float
