@@ -171,6 +171,22 @@ def test_towers_of_code_beside_a_checkpoint_make_up_its_published_size(
     assert (model.parameters_total + tower) / 1e9 == pytest.approx(billions, rel=2e-3)
 
 
+def test_ernie_as_published_lists_its_experts_for_text_and_for_images() -> None:
+    model = from_config({
+        "architectures": ["Ernie4_5_VLMoeForConditionalGeneration"], "model_type": "ernie4_5_moe_vl",
+        "hidden_size": 2560, "intermediate_size": 12288, "num_hidden_layers": 28, "num_attention_heads": 20,
+        "num_key_value_heads": 4, "vocab_size": 103424, "moe_num_experts": [64, 64], "moe_k": 6,
+        "moe_intermediate_size": [1536, 512], "moe_num_shared_experts": 2, "moe_layer_start_index": [1, 1],
+        "moe_layer_end_index": [29, 28], "moe_layer_interval": 1, "spatial_conv_size": 2, "temporal_conv_size": 2,
+        "vision_config": {"model_type": "DFNRope_vision_transformer", "depth": 32, "embed_dim": 1280, "mlp_ratio": 4,
+                          "hidden_size": 1280, "num_heads": 16, "patch_size": 14, "spatial_merge_size": 2},
+    })  # fmt: skip
+    parts = {part.name: part.parameters or 0 for part in model.not_counted}
+    assert parts == {"vision tower": 774_658_560, "experts for images": 6_799_197_888}
+    built = 29_399_294_336  # Ernie4_5_VLMoeForConditionalGeneration of transformers 5.23
+    assert model.parameters_total + sum(parts.values()) == built
+
+
 def test_towers_of_gemma_3n_leave_of_the_hubs_total_what_its_sharing_layers_store() -> None:
     model = load("google/gemma-3n-E2B-it")
     assert [part.name for part in model.not_counted] == ["vision tower", "audio tower"]
