@@ -28,7 +28,8 @@ from pipelines.sources.measurements.rows import UnknownMeasurements
 from pipelines.sources.profiles import read as stored_bundles
 from pipelines.sources.profiles.recognition import SOURCE as PROFILE_BUNDLES
 from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore, digest
-from pipelines.sources.recognition import SUFFIXES, UNRECOGNISED, recognise
+from pipelines.sources.recognition import UNRECOGNISED, recognise
+from pipelines.sources.suffixes import SUFFIXES
 from pipelines.sources.votes.files import UnreadableVotes
 from pipelines.sources.votes.filters import FilterUnavailable
 from pipelines.sources.votes.read import Votes

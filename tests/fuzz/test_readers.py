@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.sources.recognition import SUFFIXES, UNRECOGNISED, recognise
+from pipelines.sources.recognition import UNRECOGNISED, recognise
+from pipelines.sources.suffixes import SUFFIXES
 from profiling.foreign import NotJson, parse_json
 from tests.fuzz import seeds
 from tests.fuzz.__main__ import SEED, outcome

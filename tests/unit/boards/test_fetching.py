@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.defs.boards.tables import read_boards
 from pipelines.runs.fingerprint import fingerprint
-from pipelines.sources.boards.declaration import USER_FOLDER
+from pipelines.sources.boards import USER_FOLDER
 from pipelines.sources.boards.fetch import SourceDown
 from pipelines.sources.boards.fetch_state import last_fetches
 from pipelines.sources.boards.web import NotReached, Web

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.defs.boards.tables import read_boards
-from pipelines.sources.boards.declaration import USER_FOLDER, declared
+from pipelines.sources.boards import USER_FOLDER
+from pipelines.sources.boards.declaration import declared
 from pipelines.sources.boards.documents import Member
 from pipelines.sources.boards.fetch import SourceDown
 from pipelines.sources.boards.fetch_state import last_fetches
