@@ -64,5 +64,5 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """A server for declared sources, reached without a proxy and asked again at once."""
     _without_proxy(monkeypatch)
     monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
-    with hub_server() as found:
-        yield found
+    with hub_server() as hub_of_tests:
+        yield hub_of_tests
