@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,13 +59,7 @@ def collect(sources: Sequence[str], settings: Settings, report: Report = lambda 
     index = Index(store)
     marks = Marks(settings)
     total = Collection()
-
-    @cache
-    def boards() -> Mapping[str, "Declared"]:
-        from pipelines.sources.boards.declaration import declared  # noqa: PLC0415 - loads only when needed
-
-        return declared(settings.home)
-
+    boards = cache(partial(boards_of, settings.home))
     if (settings.home / USER_FOLDER).exists():
         boards()
     for source in sources:
@@ -93,6 +87,17 @@ def collect(sources: Sequence[str], settings: Settings, report: Report = lambda 
         total.set_aside += part.set_aside
         total.unreachable += part.unreachable
     return total
+
+
+def boards_of(home: Path) -> Mapping[str, "Declared"]:
+    """Declared boards by source.
+
+    Raises:
+        BrokenDeclaration: a declaration of the home cannot be read.
+    """
+    from pipelines.sources.boards.declaration import declared  # noqa: PLC0415 - loads only where a file is new
+
+    return declared(home)
 
 
 def _store(file: SourceFile, store: RawStore, index: Index, part: Collection, report: Report, boards: Boards) -> bool:

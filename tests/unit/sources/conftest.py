@@ -54,7 +54,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """A hub of our own; a proxy that the machine may have must not come between."""
     _without_proxy(monkeypatch)
     # Boards are asked at addresses of their own, which this machine need not reach.
-    monkeypatch.setattr("pipelines.sources.collect.declared", lambda _home: {})
+    monkeypatch.setattr("pipelines.sources.collect.boards_of", lambda _home: {})
     with hub_server() as server:
         yield server
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.commands.app import app
-from pipelines.sources import collect as collecting
+from pipelines.sources import recognition as recognition_of_all
 from pipelines.sources.boards import recognition
 from pipelines.sources.boards.declaration import declared
 from pipelines.sources.collect import collect
@@ -206,12 +206,12 @@ def test_a_file_that_no_reader_can_bear_keeps_none_of_the_others_out(
     collect([str(home.inbox)], home)
     assert read_as_text(old_lines.read_bytes(), ".csv", "old").height == 2
     assert list(stored(home)) == ["2024-01-01.csv", "2024-01-02.csv"]
-    honest = collecting.recognise
+    honest = recognition_of_all.recognise
 
     def recognise(payload: bytes, *rest: Any, **named: Any) -> Any:
         return 1 / 0 if payload == board(4).encode() else honest(payload, *rest, **named)
 
-    monkeypatch.setattr(collecting, "recognise", recognise)
+    monkeypatch.setattr(recognition_of_all, "recognise", recognise)
     drop(home, "2024-01-03.csv", board(4))
     drop(home, "2024-01-04.csv", board(5))
     ((name, reason),) = collect([str(home.inbox)], home).set_aside
