@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import panel as pn
 import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from analytics.units import decimal
 from dashboards.parts import formats
-from dashboards.parts.rows_by_name import RowsByName
+from dashboards.parts.data_table import DataTable
 from dashboards.parts.templates import block
 
 PAGE = 20
@@ -114,7 +113,6 @@ class FactTable:
         """
         self._facts = facts
         self._frame = pl.DataFrame()
-        self._columns: dict[str, tuple[Fact, bool]] = {}
         name = next((fact for fact in facts.values() if not fact.format), None)
         texts = [fact for fact in facts.values() if fact is name or (fact.stays and not fact.format)]
         stays = [fact for fact in facts.values() if fact.stays or fact is name]
@@ -123,8 +121,8 @@ class FactTable:
         options = table_options(
             PAGE, *({"field": fact.title, "responsive": 0, **narrower.get(fact.title, {})} for fact in stays)
         )
-        self._tabulator = pn.widgets.Tabulator(**options) if pressed is None else RowsByName(key, pressed, **options)
-        self.widget = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._table = DataTable(key, pressed, **options)
+        self.widget = self._table.widget
 
     def show(self, rows: pl.DataFrame, chosen: Mapping[str, Fact] | None = None) -> None:
         """Show the declared columns that hold anything.
@@ -153,20 +151,9 @@ class FactTable:
                 if fact.link_of in rows.columns
             ),
         )
-        shown: dict[str, Any] = {
-            "value": readable.to_pandas(),
-            "css_classes": ["one-page"] if readable.height <= PAGE else [],
-            "page": 1,
-        }
         columns = {name: (fact, fact.link_of in rows.columns) for name, fact in facts.items()}
-        if columns != self._columns:
-            # To make columns anew costs more than everything else here.
-            self._columns = columns
-            shown |= _columns(columns)
-        self._tabulator.param.update(**shown)
-        if not self.widget.objects:
-            # Columns that reach a browser while it still makes an empty table of none are lost there, with an error.
-            self.widget.append(self._tabulator)
+        classes = ["one-page"] if readable.height <= PAGE else []
+        self._table.show(readable.to_pandas(), columns, lambda: _columns(columns), css_classes=classes)
 
     def rows(self) -> pl.DataFrame:
         """The rows and columns shown, under the names that files have."""

@@ -6,9 +6,9 @@ import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats
+from dashboards.parts.data_table import DataTable
 from dashboards.parts.declared_table import priority_columns, right_aligned, table_options
 from dashboards.parts.fields import AVERAGE, GENERAL, KINDS, Measure
-from dashboards.parts.rows_by_name import RowsByName
 
 _KEY = "entry_id"
 _MODEL = "model_id"
@@ -27,13 +27,13 @@ class EntryTable:
             chosen: Called with the entry that a reader clicked.
         """
         self._frame = pl.DataFrame()
-        self._titles: dict[str, str] = {}
-        self.widget = RowsByName(
+        self._table = DataTable(
             _KEY,
             chosen,
             hidden_columns=[_KEY],
             **table_options(_PAGE, *priority_columns(_MODEL, AVERAGE.name, 300)),
         )
+        self.widget = self._table.widget
 
     @staticmethod
     def choices(measures: dict[str, Measure], entries: pl.DataFrame) -> dict[str, str]:
@@ -57,9 +57,7 @@ class EntryTable:
             name: _TITLES.get(name) or kinds.get(name) or (measures[name].title if name in measures else name)
             for name in shown
         }
-        # Rebuilding columns costs more than everything else here, and filters leave them as they are.
-        same = titles == self._titles
-        self._frame, self._titles = entries.select(_KEY, *shown), titles
+        self._frame = entries.select(_KEY, *shown)
         readable = self._frame.with_columns(
             *(
                 pl.col(name).replace_strict({True: "yes", False: "no"}, default="", return_dtype=pl.String)
@@ -72,16 +70,15 @@ class EntryTable:
         text = [name for name in shown if readable[name].dtype == pl.String]
         pandas = readable.with_columns(pl.col(text).fill_null("")).to_pandas()
         numbers = [name for name in shown if name not in text]
-        if same:
-            self.widget.param.update(value=pandas, page=1)
-            return
-        self.widget.param.update(
-            value=pandas,
-            titles=titles,
-            formatters={name: _number(measures.get(name)) for name in numbers},
-            **right_aligned(numbers),
-            widths={_MODEL: 300, "precision": 100, "model_type": 130} | dict.fromkeys(numbers, 100),
-            page=1,
+        self._table.show(
+            pandas,
+            titles,
+            lambda: {
+                "titles": titles,
+                "formatters": {name: _number(measures.get(name)) for name in numbers},
+                "widths": {_MODEL: 300, "precision": 100, "model_type": 130} | dict.fromkeys(numbers, 100),
+                **right_aligned(numbers),
+            },
         )
 
     def rows(self) -> pl.DataFrame:

@@ -6,9 +6,9 @@ import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats, page
+from dashboards.parts.data_table import DataTable
 from dashboards.parts.declared_table import priority_columns, right_aligned, table_options
 from dashboards.parts.fields import Cost
-from dashboards.parts.rows_by_name import RowsByName
 from dashboards.parts.templates import block
 
 _KEY = "entry_id"
@@ -36,10 +36,9 @@ class FrontTable:
         """
         self._frame = pl.DataFrame({_KEY: []}, schema={_KEY: pl.String})
         self.heading = page.html()
-        # Columns are the same whatever the cost, which the heading names: where they change, Panel rebuilds them all
-        # and Bokeh looks through the whole page.
+        # Columns are the same whatever the cost, which the heading names: where they change, all are built anew.
         numbers = [_PLACE, _COST, _SCORE, _ERROR, _EXTRA, _CONTENDERS, _ADDS]
-        self.widget = RowsByName(
+        self._table = DataTable(
             _KEY,
             chosen,
             hidden_columns=[_KEY],
@@ -48,6 +47,7 @@ class FrontTable:
             widths=dict.fromkeys(numbers, 108) | {"Model": 340, _PLACE: 46, "Precision": 96, "Family": 100, _STEP: 112},
             **table_options(30, *priority_columns("Model", _SCORE, 340)),
         )
+        self.widget = self._table.widget
 
     def show(self, members: pl.DataFrame, cost: Cost) -> None:
         """Show the members: the result of the query `front`."""
@@ -70,7 +70,7 @@ class FrontTable:
         self.heading.object = block(
             "heading", "The front, from its cheapest member", f"Cost is {formats.running(cost.measure.title)}."
         )
-        self.widget.param.update(value=rows.to_pandas(), page=1)
+        self._table.show(rows.to_pandas(), "front", dict)
 
     def rows(self) -> pl.DataFrame:
         """The rows shown, under the names of their columns; the cost by the name of what it measures."""

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import panel as pn
 import polars as pl
 from bokeh.models.widgets.tables import NumberFormatter
 
 from dashboards.parts import formats
+from dashboards.parts.data_table import DataTable
 from dashboards.parts.declared_table import priority_columns, right_aligned, table_options
 
 _TITLES = {
@@ -31,8 +31,8 @@ class OperatorTable:
 
     def __init__(self) -> None:
         """Make an empty table."""
-        self._schema: pl.Schema | None = None
-        self.widget = pn.widgets.Tabulator(**table_options(60, *priority_columns("Operator", "Predicted (µs)", 200)))
+        self._table = DataTable(**table_options(60, *priority_columns("Operator", "Predicted (µs)", 200)))
+        self.widget = self._table.widget
 
     def show(self, frames: Sequence[pl.DataFrame]) -> None:
         """Show the operators of one configuration, or of two.
@@ -58,22 +58,17 @@ class OperatorTable:
         readable = shown.select(pl.col(name).alias(title) for name, title in titles.items()).with_columns(
             pl.col("Operator", "Class").str.replace_all("_", " ")
         )
-        if readable.schema == self._schema:
-            # To make columns anew costs more than everything else here.
-            self.widget.param.update(value=readable.to_pandas(), page=1)
-            return
-        self._schema = readable.schema
-        numbers = {name: dtype.is_integer() for name, dtype in readable.schema.items() if dtype.is_numeric()}
-        formatters: dict[str, Any] = {
-            name: NumberFormatter(format="0,0" if whole else "0,0.[000]", nan_format=formats.MISSING)
-            for name, whole in numbers.items()
-        }
-        for name in _TWO_DIGITS:
-            if name in formatters:
-                formatters[name] = NumberFormatter(format="0,0.00", nan_format=formats.MISSING)
-        self.widget.param.update(
-            value=readable.to_pandas(), formatters=formatters,
-            **right_aligned([*numbers, _TITLES["interval"]]),
-            widths=dict.fromkeys(numbers, 92) | {k: v for k, v in _TEXT_WIDTHS.items() if k in readable.columns},
-            page=1,
-        )  # fmt: skip
+        schema = dict(readable.schema)
+        self._table.show(readable.to_pandas(), schema, lambda: _columns(schema))
+
+
+def _columns(schema: dict[str, pl.DataType]) -> dict[str, Any]:
+    """How Tabulator shows columns of these types."""
+    numbers = {name: dtype.is_integer() for name, dtype in schema.items() if dtype.is_numeric()}
+    whole_or_not = {name: "0,0" if whole else "0,0.[000]" for name, whole in numbers.items()}
+    digits = whole_or_not | {name: "0,0.00" for name in _TWO_DIGITS if name in numbers}
+    return {
+        "formatters": {name: NumberFormatter(format=text, nan_format=formats.MISSING) for name, text in digits.items()},
+        "widths": dict.fromkeys(numbers, 92) | {name: width for name, width in _TEXT_WIDTHS.items() if name in schema},
+        **right_aligned([*numbers, _TITLES["interval"]]),
+    }

@@ -14,6 +14,7 @@ from dashboards.pages.sql import text as sql_text
 from dashboards.pages.sql.state import ConsoleState
 from dashboards.pages.sql.text import PastQuery
 from dashboards.parts import controls, formats, page
+from dashboards.parts.data_table import DataTable
 from dashboards.parts.declared_table import right_aligned, table_options
 from dashboards.parts.page import Content, card, html
 from dashboards.parts.state import Statement
@@ -55,8 +56,7 @@ class SqlPage:
             )
         )
         self.notes, self.counts, self.history = html(page.notes(self._notes)), html(), html()
-        # Made with the rows of an answer: what reaches a table that the browser still builds out of sight is lost.
-        self.table = pn.Column(sizing_mode="stretch_width", margin=0)
+        self.table = DataTable(**table_options(_PAGE))
         self.picture, self.heading = pn.pane.Bokeh(sizing_mode="stretch_width", margin=0), html()
         self.caption = html()
         self.run.on_click(self._ask)
@@ -80,7 +80,7 @@ class SqlPage:
                 sizing_mode="stretch_width",
                 margin=(0, 0, 8, 0),
             ),
-            self.table,
+            self.table.widget,
             visible=False,
         )  # fmt: skip
         self.chart = card(
@@ -194,15 +194,12 @@ class SqlPage:
         decimals = [name for name in names if isinstance(shown.schema[name], pl.Decimal)]
         pandas = shown.with_columns(pl.col(decimals).cast(pl.Float64)).to_pandas()
         numbers = [name for name in names if shown.schema[name].is_numeric()]
-        table = pn.widgets.Tabulator(
-            pandas,
-            # Titles are written as HTML.
-            titles=dict(zip(names, map(formats.escape, frame.columns), strict=True)),
-            formatters={name: {"type": "plaintext"} for name in names},
-            **right_aligned(numbers),
-            **table_options(_PAGE),
+        # Titles are written as HTML.
+        titles = dict(zip(names, map(formats.escape, frame.columns), strict=True))
+        as_text = {name: {"type": "plaintext"} for name in names}
+        self.table.show(
+            pandas, [titles, numbers], lambda: {"titles": titles, "formatters": as_text, **right_aligned(numbers)}
         )
-        self.table.objects = [table]
 
     def _draw(self, *_: Any) -> None:
         state = self.state
