@@ -93,7 +93,7 @@ def residual_table(
             members = np.flatnonzero(where)
             if level and len(members) < _FEWEST_ROWS:
                 continue
-            first, known = int(members[0]), inside[where][np.isfinite(inside[where])]
+            first, tested = int(members[0]), where & np.isfinite(inside)
             some = [cases[int(index)] for index in members]
             names = {"": "", "engine": engines[first], "class": f"{engines[first]}|{classes[first]}"}
             table[f"{stages[first]}|{scope}|{names[level]}"] = Residuals(
@@ -101,10 +101,16 @@ def residual_table(
                 models=len({case.model.name for case in some}),
                 mdape_pct=float(np.median(np.abs(np.expm1(-off[:, where]))) * 100),
                 low=float(np.exp(low[first])), high=float(np.exp(high[first])),
-                inside_pct=float(100 * known.mean()) if len(known) else None,
+                inside_pct=float(100 * inside[tested].mean()) if tested.any() else None,
+                by_unit_pct=_mean_by_unit(100 * inside[tested], units[tested]) if tested.any() else None,
                 shipped_pct=float(100 * ((low[first] <= off[:, where]) & (off[:, where] <= high[first])).mean()),
             )  # fmt: skip
     return dict(sorted(table.items()))
+
+
+def _mean_by_unit(values: Array, units: Whole) -> float:
+    """Mean of the means of the units."""
+    return float(np.mean([values[units == unit].mean() for unit in np.unique(units)]))
 
 
 def _numbered(*names: Sequence[str]) -> Whole:

@@ -89,12 +89,18 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
         Effect((), 0.25), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.8),
         Effect(("class",), 0.8, covariate="on_small_host"),
     ),
-    "eager_launches": (Effect((), 0.5), Effect(_ENGINE, 0.8), Effect(_ON_DEVICE, 0.3)),
+    "eager_launches": (
+        Effect((), 0.5), Effect(_ENGINE, 0.8), Effect(_ON_DEVICE, 0.3), Effect(("attention",), 0.4),
+        Effect(("engine", "attention"), 0.4),
+    ),
     "mixture_layers": (Effect((), 0.3), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.2)),
     "passes": (Effect((), 0.3), Effect(_ENGINE, 0.8)),
     "sequences": (Effect((), 0.4), Effect(_ENGINE, 0.8)),
     "collectives": (Effect((), 0.3), Effect(_ENGINE, 0.4), Effect(("engine", "class"), 0.3)),
-    "whole": (Effect(("engine", "stage"), 0.05), Effect(("engine", "device", "stage"), 0.08)),
+    "whole": (
+        Effect(("engine", "stage"), 0.05), Effect(("engine", "stage"), 0.15, covariate="years"),
+        Effect(("engine", "device", "stage"), 0.08),
+    ),
 }  # fmt: skip
 """Effects of every part, in the order of `parts.PARTS`, and under `whole` of the sum of all."""
 
@@ -122,13 +128,16 @@ _FORMATS = ((16, "16 bits"), (7, "8 bits"), (3.7, "4 bits"), (0, "2 and 3 bits")
 
 @fact_of
 def attention_of(model: Architecture, kernel: str) -> str:
-    """What effects on attention depend on: the kernel, or `chosen` where it attends entries that others chose or made.
+    """What effects on attention depend on: the kernel, or what a kernel of its own is needed for.
 
-    Sparse and compressed attention have kernels of their own, and engines without one fall far behind.
+    `chosen` where it attends entries that others chose or made: engines without a kernel for it fall far behind.
+    `latent` where keys and values are rebuilt from one small entry (MLA), and a fast kernel runs.
     """
-    cores = (step for stack in model.stacks for layer in stack.layers for step in layer.steps)
-    special = any(isinstance(core, AttentionCore) and (core.chosen or core.tokens_per_entry > 1) for core in cores)
-    return "chosen" if special else kernel
+    steps = (step for stack in model.stacks for layer in stack.layers for step in layer.steps)
+    cores = [step for step in steps if isinstance(step, AttentionCore)]
+    if any(core.chosen or core.tokens_per_entry > 1 for core in cores):
+        return "chosen"
+    return "latent" if kernel == "flash" and any(core.latent_width for core in cores) else kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +152,9 @@ class Setting:
     rocblas: float = 0.0
     """1 where hipBLASLt is switched off, so that rocBLAS multiplies by kernels of its own; 0 as it is by default."""
 
+    years: float = 0.0
+    """Years after the beginning of 2026 in which a first token was timed: what servers do before one gets faster. 0
+    where no date is stated, and of all else."""
     on_small_host: float = 0.0
     """1 where a Raspberry Pi launches the kernels of a card, over a lane of PCIe; 0 in ordinary machines."""
     in_turn: float = 0.0

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import Engine, launch_s_of, opening_rate
-from profiling.models.architecture import Architecture
-from profiling.models.steps import Experts, StateUpdate
+from profiling.models.architecture import Architecture, fact_of
+from profiling.models.steps import AttentionCore, Experts, Linear, StateUpdate
+from profiling.models.stored import group_of
 from profiling.roofline.workload import Values, Workload
 
 if TYPE_CHECKING:
@@ -140,6 +141,36 @@ def engine_seconds(time: OperatorTime, opened_per_s: Values, factors: npt.NDArra
     return total
 
 
+_PLAIN_BITS = 16
+_QUANTISED_OF_EXPERTS, _COPIES_OF_LATENT = 2, 3
+"""Kernels that narrow what goes into experts and what goes into their last product; that put keys together of their two
+parts, fill values up to the width of keys, and cut the result to their own (`mla/common.py` of vLLM)."""
+
+
+@fact_of
+def _prompt_kernels(model: Architecture) -> tuple[float, float]:
+    """Kernels of a step that reads prompts as servers launch them, and how many more where activations are narrowed.
+
+    Products that are made in one count once. Narrower activations are made by a kernel before each product; in graphs,
+    which steps that make tokens run as, it costs next to nothing.
+    """
+    kernels = narrowing = 0.0
+    for stack in model.stacks:
+        kernels += sum(step.kernels for step in (*stack.before, *stack.after))
+        for layer in stack.layers:
+            for step in layer.steps:
+                share, narrowed = 1.0, 0.0
+                if isinstance(step, Linear):
+                    share = step.width_out / step.fused_width if step.fused_width else 1.0
+                    narrowed = share if group_of(step) in {"attention", "feed_forward"} else 0.0
+                elif isinstance(step, Experts):
+                    narrowed = _QUANTISED_OF_EXPERTS
+                copies = _COPIES_OF_LATENT if isinstance(step, AttentionCore) and step.latent_width else 0
+                kernels += layer.count * (share * step.kernels + copies)
+                narrowing += layer.count * narrowed
+    return kernels, narrowing
+
+
 @dataclass(frozen=True, slots=True)
 class Launches:
     """Seconds of a launch before an engine's own factor, by what is launched: numbers, or arrays over devices."""
@@ -172,9 +203,12 @@ def host_parts(model: Architecture, workload: Workload, passes: Values, launches
     if np.any(launches.delta_rule_s):
         kernels_s = kernels_s + launches.delta_rule_s * _composed_delta_rule(model, workload, passes)
     eager_s = launches.eager_s if workload.stage == "prefill" else 0.0
+    launched, narrowing = _prompt_kernels(model)
+    is_narrow = np.asarray(workload.precision.activation_bits, dtype=np.float64) < _PLAIN_BITS
+    kernels: Values = np.where(is_narrow, launched + narrowing, launched)
     return {
         "launches": kernels_s * passes,
-        "eager_launches": eager_s * own * passes,
+        "eager_launches": eager_s * kernels * passes,
         "mixture_layers": MIXTURE_LAYER_S * mixtures * passes,
         "passes": PASS_S * passes,
         "sequences": SEQUENCE_S * np.asarray(workload.batch, float) if workload.stage == "decode" else 0.0,

@@ -49,6 +49,8 @@ class Engine:
     at a quarter of that rate; kernels on matrix units do it on the side, processors several numbers in a lane."""
     opens_integers: bool = False
     """Whether 8-bit integer weights are opened to 16 bits before they are multiplied."""
+    eight_bit_experts: bool = False
+    """Whether experts in MXFP4 are multiplied by activations of 8 bits where the device multiplies the two."""
     half_sums: bool = False
     """Whether products of 16 bits may be summed in 16 bits, twice the rate on GeForce."""
     separate_prefill: bool = False
@@ -71,12 +73,12 @@ def _llama_cpp(
 
 def _library(
     name: str, *, launch_s: float = 0.7e-6, reference_kernels: bool = True, composes_steps: bool = False,
-    separate_prefill: bool = False, eager_launch_s: float = 0.0,
+    separate_prefill: bool = False, eager_launch_s: float = 0.0, eight_bit_experts: bool = False,
 ) -> Engine:  # fmt: skip
     return Engine(
         name=name, family=name, reference_kernels=reference_kernels, composes_steps=composes_steps,
         opens_integers=not reference_kernels, launch_s=launch_s, separate_prefill=separate_prefill,
-        eager_launch_s=eager_launch_s,
+        eager_launch_s=eager_launch_s, eight_bit_experts=eight_bit_experts,
     )  # fmt: skip
 
 
@@ -89,10 +91,10 @@ ENGINES: Mapping[str, Engine] = {
         _llama_cpp("metal", launch_s=2.5e-6, opening=10),
         _llama_cpp("sycl", launch_s=6e-6, opening=10, half_efficiency=0.29, vector_attention=0.15),
         _llama_cpp("cpu", launch_s=0.15e-6, opening=1, integer=True),
-        _library("vllm", eager_launch_s=8e-6),
+        _library("vllm", eager_launch_s=8e-6, eight_bit_experts=True),
         # `get_next_batch_to_run`; `--enable-mixed-chunk` is off by default
-        _library("sglang", separate_prefill=True, eager_launch_s=8e-6),
-        _library("tensorrt-llm", eager_launch_s=8e-6),
+        _library("sglang", separate_prefill=True, eager_launch_s=8e-6, eight_bit_experts=True),
+        _library("tensorrt-llm", eager_launch_s=8e-6, eight_bit_experts=True),
         _library("lmdeploy", launch_s=0.5e-6),
         _library("transformers", launch_s=28e-6, composes_steps=True),
         _library("autoawq", launch_s=1.5e-6, reference_kernels=False, composes_steps=True),
@@ -192,6 +194,20 @@ def product_rate(engine: Engine | None, accelerator: Accelerator, product_format
     if engine.integer_products and weight_bits < 16:
         return max(rate, accelerator.peaks.get("int8", 0.0))
     return max(rate, accelerator.peaks_with_fp16_sums.get("fp16", 0.0)) if engine.half_sums else rate
+
+
+_MXFP4_BITS = 4.25
+"""A number of four bits and its part of a scale of eight over 32 of them (OCP Microscaling Formats 1.0)."""
+
+
+def opens_to_eight_bits(engine: Engine, accelerator: Accelerator, expert_bits: float) -> bool:
+    """Whether the engine multiplies these experts by activations of 8 bits: MXFP4 on Blackwell of data centres.
+
+    TensorRT-LLM does so by itself (`W4A8_MXFP4_MXFP8`), vLLM and SGLang by a switch that the public benchmark sets; the
+    kernels are for compute capability 10 alone.
+    """
+    is_blackwell = "fp4" in accelerator.peaks and device_class(accelerator) == "nvidia hopper and blackwell"
+    return engine.eight_bit_experts and is_blackwell and expert_bits == _MXFP4_BITS
 
 
 def device_class(accelerator: Accelerator) -> str:  # noqa: PLR0911 - a list of classes

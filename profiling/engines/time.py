@@ -62,6 +62,8 @@ class Residuals:
     """Share of the rows that lie in the interval which the rows of the other folds alone give; None: they give none."""
     shipped_pct: float | None = None
     """Share of them in the interval that ships, which rests on these rows too, though no time was fitted to them."""
+    by_unit_pct: float | None = None
+    """As `inside_pct`, with every device (or model) counting once however many rows it has."""
 
 
 @dataclass(frozen=True, slots=True)

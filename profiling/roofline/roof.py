@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from profiling.devices.accelerators import Accelerator
-from profiling.engines.table import Engine, product_rate, vector_rate
+from profiling.engines.table import Engine, opens_to_eight_bits, product_rate, vector_rate
 from profiling.errors import UnsupportedPrecision
 from profiling.models.stored import Group
 from profiling.roofline.efficiency import DEFAULTS, MATMUL_SHARE
@@ -83,6 +83,8 @@ def roof_of(accelerator: Accelerator, precision: Precision, engine: Engine | Non
     """
     product = product_format(accelerator, precision, "feed_forward")
     others = {group: product_format(accelerator, precision, group) for group in PRODUCT_GROUPS}
+    if engine is not None and opens_to_eight_bits(engine, accelerator, float(precision.experts)):
+        others["experts"] = "fp8"
     others = {group: name for group, name in others.items() if name != product}
     attention = accelerator.format_for(float(precision.attention_bits))
     rates = {

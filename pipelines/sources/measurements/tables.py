@@ -133,6 +133,7 @@ def _silicon(line: Mapping[str, str]) -> Iterator[Row | None]:
         across, experts, attention = root, root, root if attention > 1 else 1
     spread = f"TP{across}" + (f" EP{experts}" if experts > 1 else "") + (f" DP{attention}" if attention > 1 else "")
     in_flight = re.search(r"silicon_concurrency=(\d+)", line["silicon_data_source"])
+    day = re.search(r"measured=(\d{4}-\d\d-\d\d)", line["silicon_data_source"])
     # Its requests are as long as stated at most, and at least eight tenths of it.
     mean = 0.9 if _UNEVEN.search(line["silicon_data_source"]) else 1.0
     native = "mxfp4" if "gpt-oss" in line["model_path"].casefold() else None
@@ -152,6 +153,7 @@ def _silicon(line: Mapping[str, str]) -> Iterator[Row | None]:
         "batch": int(in_flight[1]) if in_flight else int(line["batch_size"] or 1) * attention,
         "input_tokens": mean * int(line["isl"]),
         "output_tokens": mean * int(line["osl"]),
+        "measured_on": day[1] if day else None,
         "licence": "Apache-2.0",
         "evidence": line["id"],
         "note": _run_note(line, across, attention),

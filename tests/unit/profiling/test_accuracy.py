@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.defs.accuracy.gates import broken
+from pipelines.defs.accuracy.gates import FEW_UNITS, broken
 from pipelines.defs.accuracy.tables import (
     Accuracy,
     accuracy,
@@ -21,7 +21,7 @@ from pipelines.defs.accuracy.tables import (
     simulation,
 )
 from profiling.accuracy import fitting
-from profiling.accuracy.composition import pass_weights, prompts_of_a_step
+from profiling.accuracy.composition import pass_weights, prompts_of_a_step, settings_of
 from profiling.accuracy.evaluate import questions
 from profiling.accuracy.held_out import ALL_ENGINES, LEFT_OUT, held_out_errors
 from profiling.accuracy.residuals import residual_table
@@ -134,6 +134,25 @@ def test_data_parallel_attention_is_timed_as_such_and_a_first_round_waits_for_ha
     assert prompts_of_a_step(groups) == 1
 
 
+def test_first_tokens_are_of_their_time_and_devices_count_once_each(sample: Accuracy) -> None:
+    cases, _, _ = questions(sample.measurements.filter(pl.col("source") == "xiongjiedai"), shipped_door().devices)
+    decode = next(case for case in cases if case.stage == "decode")
+    months = ("2025-07", "2026-04", "2025", "")
+    first = [replace(decode, stage="first token under load", month=month) for month in months]
+    assert [setting.years for setting in settings_of([decode, *first])] == pytest.approx([0, -0.5, 0.25, -0.5, 0])
+    # Half of the devices are foreseen, and they have a tenth of the rows.
+    cases = [case for case in cases if case.stage == "decode" and case.engine.name == "llama.cpp-cuda"]
+    devices = sorted({case.device.name for case in cases})
+    far = {name: place % 2 for place, name in enumerate(devices)}
+    drawn = [case for case in cases for _ in range(10 if far[case.device.name] else 1)]
+    folds = folds_of([case.device.name for case in drawn])
+    ratios = np.exp([far[case.device.name] * (1 if ord(case.device.name[-2]) % 2 else -1) for case in drawn])
+    error = residual_table(drawn, [(ratios, folds)], "class")["decode|class|llama.cpp-cuda"]
+    assert error.inside_pct is not None
+    assert error.by_unit_pct is not None
+    assert error.by_unit_pct != pytest.approx(error.inside_pct, abs=1)
+
+
 def test_rows_of_something_else_lie_outside_and_do_not_widen_the_interval(sample: Accuracy) -> None:
     cases, _, _ = questions(sample.measurements.filter(pl.col("source") == "xiongjiedai"), shipped_door().devices)
     ratios = np.exp(np.random.default_rng(1).normal(0, 0.1, len(cases)))
@@ -173,17 +192,24 @@ def test_a_gate_that_is_broken_is_said_and_an_error_that_is_not_stated_is_no_pas
     assert broken(sample, times, times) == []
     off = {
         "decode|class|": {"mdape_pct": 14.1}, "throughput|device|": {"inside_pct": 70.0},
-        "decode|device|llama.cpp-cuda": {"inside_pct": 69.0}, "prefill on several devices|class|": {"inside_pct": 74.0},
+        "decode|device|llama.cpp-cuda": {"inside_pct": 69.0, "by_unit_pct": 69.0},
+        "prefill on several devices|class|": {"inside_pct": 74.0},
     }  # fmt: skip
     worse = [{**times.errors, name: replace(times.errors[name], **changed)} for name, changed in off.items()]
     less = {name: error for name, error in times.errors.items() if name != "prefill|device|"}
-    lacks = [broken(sample, replace(times, errors=errors), replace(times, errors=errors)) for errors in (*worse, less)]
-    assert [len(each) for each in lacks] == [1, 1, 1, 1, 1]
+    narrow = {
+        name: replace(error, by_unit_pct=40.0) if "|class|" in name and error.devices < FEW_UNITS else error
+        for name, error in times.errors.items()
+    }
+    changed = (*worse, less, narrow)
+    lacks = [broken(sample, replace(times, errors=errors), replace(times, errors=errors)) for errors in changed]
+    assert [len(each) for each in lacks] == [1, 1, 1, 1, 1, 1]
     assert "14.1 % off on devices left out, at most 14 % is promised" in lacks[0][0]
     assert "70 % of rows of models left out" in lacks[1][0]
     assert "decode with llama.cpp-cuda: 69 % of rows of models left out" in lacks[2][0]
     assert "prefill on several devices: 74 % of rows of devices left out" in lacks[3][0]
     assert "prefill: the fit has no error" in lacks[4][0]
+    assert lacks[5] == ["40 % of devices left out inside the 80 % interval, of engines with few of them"]
     seen = sample.comparison
     faster = replace(
         seen, predictions=seen.predictions.with_columns(measured=pl.coalesce(0.9 * pl.col("bound"), "measured"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from profiling.answers.commands import commands
 from profiling.answers.engine_choice import engine_for
 from profiling.devices.accelerators import find
-from profiling.engines.effects import EFFECTS, Setting, setting_of
+from profiling.engines.effects import EFFECTS, Setting, attention_of, setting_of
 from profiling.engines.families import reads
 from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, predicted_s
 from profiling.engines.formats import formats_of
@@ -23,6 +25,7 @@ from profiling.reference_files import reference_rows
 from profiling.roofline.estimate import estimate
 from profiling.roofline.operator_time import operator_times
 from profiling.roofline.precisions import precision_for
+from profiling.roofline.roof import roof_of
 from profiling.roofline.sums import least_time
 from profiling.roofline.whole import less_what_is_cached, pipelined
 from profiling.roofline.workload import Parallelism, Precision, Workload
@@ -240,8 +243,32 @@ def test_cores_meet_at_the_end_of_a_kernel_and_servers_launch_those_of_prompts_f
     assert launch_s_of(ENGINES["llama.cpp-cuda"], RTX) == ENGINES["llama.cpp-cuda"].launch_s
     model = load("meta-llama/Llama-2-7b-hf")
     prompt, step = (Workload(stage=stage, batch=1, context=1024) for stage in ("prefill", "decode"))
-    eager = [host_parts(model, each, 1.0, Launches(1e-6, eager_s=8e-6))["eager_launches"] for each in (prompt, step)]
-    assert eager == [pytest.approx(8e-6 * (32 * (7 + 3 + 6) + 3)), 0]
+    narrow = replace(prompt, precision=precision_for(model, "fp8"))
+    launches = Launches(1e-6, eager_s=8e-6)
+    eager = [host_parts(model, each, 1.0, launches)["eager_launches"] / 8e-6 for each in (prompt, narrow, step)]
+    # Queries, keys and values are one product, gate and up another; before each of four, activations are made narrow.
+    assert eager == pytest.approx([32 * (4 + 3 + 6) + 3, 32 * (4 + 4 + 3 + 6) + 3, 0])
+    # Latent attention copies three times what it rebuilds, in each of 58 layers of experts and three dense ones.
+    latent = host_parts(load("deepseek-ai/DeepSeek-R1"), prompt, 1.0, launches)["eager_launches"] / 8e-6
+    assert latent == pytest.approx(58 * (28 + 3) + 3 * (18 + 3) + 3)
+
+
+def test_mxfp4_experts_take_activations_of_8_bits_on_blackwell_where_an_engine_has_the_kernel() -> None:
+    precision = precision_for(load("openai/gpt-oss-120b"), "mxfp4")
+    b200, workstation = find("B200-SXM-180GB"), find("RTX-PRO-6000-Blackwell")
+    roofs = [roof_of(device, precision, ENGINES[engine]) for device, engine in (
+        (b200, "vllm"), (b200, "tensorrt-llm"), (H200, "vllm"), (b200, "lmdeploy"), (workstation, "vllm"),
+    )]  # fmt: skip
+    assert [roof.group_formats.get("experts") for roof in roofs] == ["fp8", "fp8", None, None, None]
+    assert roofs[0].product_peaks["experts"] == b200.peaks["fp8"]
+    four_bits = precision_for(load("Qwen/Qwen3-30B-A3B"), "awq-4bit-g128")
+    assert roof_of(b200, four_bits, ENGINES["vllm"]).product_peaks["experts"] == b200.peaks["fp16"]
+
+
+def test_effects_of_attention_tell_latent_from_plain_and_from_chosen_entries() -> None:
+    names = ("meta-llama/Meta-Llama-3-8B", "deepseek-ai/DeepSeek-R1", "deepseek-ai/DeepSeek-V4-Flash")
+    assert [attention_of(load(name), "flash") for name in names] == ["flash", "latent", "chosen"]
+    assert attention_of(load("deepseek-ai/DeepSeek-R1"), "naive") == "naive"
 
 
 @pytest.mark.parametrize(
