@@ -8,6 +8,7 @@ from importlib import resources
 import polars as pl
 
 from pipelines.sources.boards.names import parsed_name, slug
+from profiling.models.names import states_format, words
 from warehouse.contracts.boards import MODEL_ALIASES
 
 _HUB_LINK = re.compile(r"^https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?!(?:datasets|spaces|papers|blog|collections)/)"
@@ -24,6 +25,10 @@ _TAG = re.compile(r"^[^:\s]+:\d[\w.-]*$")
 """As Ollama names models: `qwen2.5:32b` is the instructed one."""
 _PRETRAINED = re.compile(r"(?<![a-z])(?:pt|pretrained|base)(?![a-z])", re.IGNORECASE)
 _PRETRAINED_ENDS = ("-base", "-pt", "")
+_SIZE = re.compile(r"(?<![a-z0-9.])(?:[ae]?\d+(?:\.\d+)?[bmt]|\d+x\d+b)(?![a-z0-9])", re.IGNORECASE)
+_NUMBERED = re.compile(r"\d")
+_SAID_OF_A_RELEASE = re.compile(r"(?<![a-z])(?:preview|latest|exp|beta|qat)(?![a-z])")
+"""QwQ-32B-Preview is not QwQ-32B, though people name the one for the other."""
 
 
 def hub_id_of(link: str) -> str | None:
@@ -77,6 +82,14 @@ class Aliases:
             own = slug(model_id)
             for spelling in {own, _MAKERS_PREFIX.sub("", own)}:
                 self._by_slug.setdefault(spelling, set()).add(model_id)
+        self._by_words: dict[tuple[frozenset[str], frozenset[str]], set[str]] = {}
+        for model_id in self._ids.values():
+            self._by_words.setdefault(_words(model_id), set()).add(model_id)
+        self._reviewed_elsewhere: dict[str, set[tuple[str, str]]] = {}
+        for (source, name), match in self._reviewed.items():
+            # What a service calls by no number is another model every year: deepseek-chat.
+            if match.model_id and _NUMBERED.search(name):
+                self._reviewed_elsewhere.setdefault(slug(name), set()).add((match.model_id, source))
 
     def resolve(self, source: str, name: str, link: str | None = None, *, is_hub_id: bool = False) -> Resolved:
         """The model that a source means by a name.
@@ -101,6 +114,11 @@ class Aliases:
 
     def _by_link(self, name: str, linked: str) -> Resolved:
         model_id = self._ids.get(linked.casefold(), linked)
+        if _is_of_another_size(name, model_id):
+            named = self._by_whole_name(name)
+            return Resolved(
+                named.model_id, f"the source links {linked}, of another size; {named.evidence}", named.strength
+            )
         if _INSTRUCTED.search(name) and not _INSTRUCTED.search(model_id.rsplit("/", 1)[-1]):
             for end in _INSTRUCTED_ENDS:
                 if instructed := self._ids.get(f"{linked}{end}".casefold()):
@@ -121,9 +139,27 @@ class Aliases:
             if model:
                 return Resolved(model, f"{evidence} is the name of one model", "inferred")
             several |= candidates
+        if match := self._by_other_spelling(name):
+            return match
         if several:
             return Resolved(None, f"several models have that name: {', '.join(sorted(several)[:4])}", "unmapped")
         return Resolved(None, "no known model has that name", "unmapped")
+
+    def _by_other_spelling(self, name: str) -> Resolved | None:
+        """The model that was reviewed under that name on another board, or whose name has the same words."""
+        parsed = parsed_name(name)
+        # What thinks or is pretrained may be a model of its own: Command A Reasoning is not Command A.
+        is_own = parsed.mode == "thinking" or _PRETRAINED.search(" ".join(parsed.words))
+        text = name if is_own else parsed.base
+        reviews = self._reviewed_elsewhere.get(slug(text), set())
+        if len({model_id for model_id, _ in reviews}) == 1:
+            model_id, source = min(reviews)
+            return Resolved(model_id, f"as reviewed for the same name of {source}", "inferred")
+        models = self._by_words.get(_words(text), set())
+        models = {model for model in models if not states_format(model)} or models
+        if len(models) == 1:
+            return Resolved(next(iter(models)), "its words are those of one model", "inferred")
+        return None
 
     def _instructed_slug(self, name: str) -> str | None:
         """Slug of the instructed model where a pretrained one is meant, as of Qwen3-8B, of which none is -Instruct."""
@@ -144,6 +180,17 @@ class Aliases:
                     candidates = fewer
                     break
         return (next(iter(candidates)), set()) if len(candidates) == 1 else (None, set(candidates))
+
+
+def _is_of_another_size(name: str, model_id: str) -> bool:
+    """Whether a name and the model that is linked beside it both say a size, and not the same."""
+    said, linked = (frozenset(map(str.casefold, _SIZE.findall(text.replace("_", " ")))) for text in (name, model_id))
+    return bool(said and linked) and not (said <= linked or linked <= said)
+
+
+def _words(name: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Words of a name in no order, and those said of a release."""
+    return words(name), frozenset(_SAID_OF_A_RELEASE.findall(name.casefold()))
 
 
 def _slug_candidates(name: str) -> list[tuple[str, str]]:

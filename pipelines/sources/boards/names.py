@@ -21,7 +21,7 @@ _SQUARE = re.compile(r"\s*\[(?P<words>.*)\]$")
 _ROUND = re.compile(r"\s*\((?P<words>[^()]*)\)$")
 _WORDS = re.compile(
     rf"^(?:{_EFFORT}|unknown|{_NOT}|{_THINKS}|{_PRECISION}|adaptive|auto|default|mode|effort|fc|prompt|prompting|it|pt"
-    r"|instruct|chat|base|tokens?|budget|free|preview-thinking)$",
+    r"|diff|udiff|whole|diff-fenced|instruct|chat|base|tokens?|budget|free|preview-thinking)$",
     re.IGNORECASE,
 )
 _THINKS_ANYWHERE = re.compile(rf"(?<![a-z])(?:{_THINKS})(?![a-z])", re.IGNORECASE)

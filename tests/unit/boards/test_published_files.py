@@ -121,6 +121,15 @@ PUBLISHED = [
     ("bfcl", "BFCL", "Qwen3-32B (Prompt)", {"benchmark_version": "v4"}, 46.78, "percent", True),
     ("vectara", "Vectara hallucination", "microsoft/Phi-4", {"metric": "hallucination_rate"}, 3.7, "percent", False),
     ("tau2", "τ²-bench banking", "Kimi K3", {"metric": "pass_1"}, 37.11340206185567, "percent", True),
+    (
+        "tau2",
+        "τ²-bench retail",
+        "RAFT-30B-A3B",
+        {"metric": "pass_1", "snapshot_date": dt.date(2026, 8, 18)},
+        82.45614,
+        "percent",
+        True,
+    ),  # a submission that states no version
     ("aider", "Aider polyglot", "gpt-oss-120b (high)", {"metric": "pass_rate_2"}, 41.8, "percent", True),
     ("lmarena", "Arena text: chinese", "gemini-3-pro", {"benchmark_version": "style control"}, 1521.5315, "elo", True),
     ("lmarena", "Arena webdev", "claude-opus-4-6", {"snapshot_date": dt.date(2026, 3, 19)}, 1547.0, "elo", True),
