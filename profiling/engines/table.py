@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from profiling.devices.accelerators import Accelerator
-from profiling.errors import InvalidWorkload
+from profiling.errors import InvalidWorkload, UnsupportedPrecision
 from profiling.memory.engines import known_engine
 
 
@@ -248,5 +248,12 @@ def vector_rate(accelerator: Accelerator) -> float:
     """Operations per second of the vector units: the fp32 peak, or a fifteenth of the fp16 peak where it is unknown.
 
     A fifteenth is the ratio on the data centre cards of NVIDIA since Hopper, the only ones without a known fp32 peak.
+
+    Raises:
+        UnsupportedPrecision: No peak of the device is known.
     """
+    if not accelerator.peaks:
+        raise UnsupportedPrecision(
+            f"{accelerator.name}: none of its peaks is known, so its memory is answered for and its time is not"
+        )
     return accelerator.peaks.get("fp32") or accelerator.peaks.get("fp16", max(accelerator.peaks.values())) / 15

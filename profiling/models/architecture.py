@@ -103,7 +103,7 @@ class Uncounted:
 
     name: str
     parameters: int | None
-    """From its widths, without small parts; None: the config does not state them."""
+    """As stored where its form is known, else from its widths without small parts; None: these are not stated."""
     is_tower: bool = True
     """Loaded beside the decoder by every engine; False: only for speculation."""
     mtp_layers: int = 0

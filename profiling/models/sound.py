@@ -1,4 +1,4 @@
-"""Towers that read sound: Whisper's transformer layers and conformers, sized and timed by the widths configs state."""
+"""Towers that read sound: Whisper's transformer layers and conformers, timed by the widths configs state."""
 
 from __future__ import annotations
 
@@ -19,18 +19,8 @@ _WHISPER = frozenset({*_FRAMES_PER_TOKEN, "glmasr_encoder"} - {"gemma4_audio"})
 _CONFORMERS = frozenset({"gemma3n_audio", "gemma4_audio", "granite_speech_encoder", "granite_speech_plus_encoder"})
 """Towers of conformers (arXiv 2005.08100): half a feed-forward block, attention, a convolution, the other half."""
 _GATED = frozenset({"voxtral_realtime_encoder"})
-_LEARNED_POSITIONS = frozenset({"qwen2_audio_encoder", "voxtral_encoder", "audioflamingo3_encoder"})
-_ROTARY = frozenset({"gemma3n_audio", "gemma4_audio"})
-"""Conformers with a matrix for relative positions in each layer."""
-_MEL_BINS = 128
-_WHISPERS_LENGTH = 1500
 _CONTEXT = 13
 """Frames before a chunk that Gemma's conformers attend as well."""
-
-
-def is_known(kind: str) -> bool:
-    """Whether the layers of a tower of that model type are known."""
-    return kind in _WHISPER or kind in _CONFORMERS
 
 
 def size_of(tower: Mapping[str, Any], *names: str) -> int:
@@ -39,34 +29,13 @@ def size_of(tower: Mapping[str, Any], *names: str) -> int:
     return next((each for each in stated if isinstance(each, int) and not isinstance(each, bool) and each > 0), 0)
 
 
-def _widths(tower: Mapping[str, Any]) -> tuple[int, int, int, int, int]:
-    """Layers, hidden size, width of the feed-forward blocks, heads, and the width they share; 0 where not stated."""
+def _widths(tower: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """Layers, hidden size, width of the feed-forward blocks, heads; 0 where not stated."""
     layers = size_of(tower, "num_hidden_layers", "encoder_layers", "conf_num_hidden_layers", "num_layers")
     hidden = size_of(tower, "hidden_size", "d_model", "hidden_dim")
     wide = size_of(tower, "intermediate_size", "encoder_ffn_dim") or 4 * hidden
     heads = size_of(tower, "num_attention_heads", "encoder_attention_heads", "conf_num_attention_heads", "num_heads")
-    each = size_of(tower, "head_dim", "dim_head")
-    return layers, hidden, wide, heads, each * heads or hidden
-
-
-def audio_parameters(tower: Mapping[str, Any]) -> int | None:
-    """Parameters of a tower for sound, without norms and biases; None: its layers or widths are not known."""
-    kind = str(tower.get("model_type", ""))
-    layers, hidden, wide, _, inner = _widths(tower)
-    if not is_known(kind) or not layers or not hidden:
-        return None
-    out = size_of(tower, "output_dim", "output_proj_dims")
-    if kind in _CONFORMERS:
-        relative = hidden**2 if kind in _ROTARY else 0
-        convolution = 3 * hidden**2 + hidden * size_of(tower, "conv_kernel_size", "conf_conv_kernel_size")
-        each = 4 * hidden * wide + 4 * hidden * inner + convolution + relative
-        return layers * each + hidden**2 + (out * hidden if kind == "gemma4_audio" else 0)
-    matrices = layers * (4 * hidden * inner + (3 if kind in _GATED else 2) * hidden * wide)
-    bins = size_of(tower, "num_mel_bins") or _MEL_BINS
-    if narrow := size_of(tower, "downsample_hidden_size"):  # three convolutions in two dimensions, each halving both
-        return matrices + 9 * narrow * (1 + 2 * narrow) + narrow * (bins // 8) * hidden + hidden * (hidden + out)
-    positions = (size_of(tower, "max_source_positions") or _WHISPERS_LENGTH) if kind in _LEARNED_POSITIONS else 0
-    return matrices + 3 * hidden * (bins + hidden) + positions * hidden + hidden * out
+    return layers, hidden, wide, heads
 
 
 def audio_tower(tower: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Tower | None:
@@ -77,10 +46,10 @@ def audio_tower(tower: Mapping[str, Any], config: Mapping[str, Any] | None = Non
         config: The whole, which says how its frames are pooled in some families.
     """
     kind = str(tower.get("model_type", ""))
-    layers, hidden, wide, heads, _ = _widths(tower)
+    layers, hidden, wide, heads = _widths(tower)
     pooled = float(size_of(tower, "conf_reduction_factor") or _FRAMES_PER_TOKEN.get(kind, 0))
     pooled = pooled or float(size_of(config or {}, "downsample_rate"))
-    if not is_known(kind) or not pooled or not layers or not hidden or not heads:
+    if kind not in _WHISPER | _CONFORMERS or not pooled or not layers or not hidden or not heads:
         return None
     return Tower(
         layers=layers, hidden_size=hidden, intermediate_size=wide, heads=heads, gated=kind in _GATED,

@@ -149,8 +149,10 @@ def mixture_of(config: Config, *, selection_bias: bool = False, gated: bool = Tr
     shared_width = config.get(*together, default=config.family_default(*together))
     if shared_width is None:
         shared_width = int(_least(shared)) * int(shared_each)
+    listed = _experts(config)  # ERNIE 4.5 VL: those for text, those for images
+    by_kind = isinstance(listed, list) and len(listed) == 2 and all(type(each) is int and each > 0 for each in listed)
     return Mixture(
-        experts=config.integer(*names),
+        experts=listed[0] if by_kind else config.integer(*names),
         per_token=config.integer("num_experts_per_tok", "num_experts_per_token", "experts_per_token", "moe_topk",
                                  "top_k_experts", "moe_k", "moe_top_k"),
         intermediate_size=width,

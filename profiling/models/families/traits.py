@@ -202,7 +202,7 @@ ALIASES: Mapping[str, str] = {
     "apertus1p5_text": "apertus", "apertus1p5": "apertus", "codegen": "gptj", "ernie4_5_vl_moe_text": "ernie4_5_moe",
     "gemma4_unified_text": "gemma4", "granitemoeshared": "granitemoe",
     "mimo_v2": "mimo_v2_flash", "paddleocr_vl_text": "ernie4_5", "phi4_multimodal": "mistral", "phi4mm": "mistral",
-    "data2vec-text": "bert",
+    "data2vec-text": "bert", "dots_ocr": "qwen2", "ernie4_5_moe_vl": "ernie4_5_moe",
     "qwen2_5_omni_text": "qwen2", "qwen3_omni_moe_text": "qwen3_moe", "phi3_v": "mistral", "iquestcoder": "llama",
     "emu3_text_model": "llama", "granite4_vision_text": "llama", "granite_docling_text": "llama",
     "hunyuan_vl_text": "hunyuan_v1_dense", "hunyuan_vl": "hunyuan_v1_dense",

@@ -9,6 +9,7 @@ import pytest
 
 from profiling.devices.accelerators import GIB, Accelerator, find, from_toml, grid_devices, table, validate
 from profiling.devices.fleet import link_across
+from profiling.engines.table import vector_rate
 from profiling.errors import InvalidAccelerator, InvalidWorkload, UnknownAccelerator, UnsupportedPrecision
 
 
@@ -189,3 +190,11 @@ def test_memory_that_public_reports_print_is_what_fits(name: str, reported_gib: 
     device = find(name)
     assert device.usable_memory_bytes == pytest.approx(reported_gib * GIB)
     assert reported_source(device).startswith("PyTorch")
+
+
+def test_a_device_without_a_known_peak_is_answered_for_by_its_memory_alone() -> None:
+    mined = find("cmp 50hx")
+    assert (mined.bandwidth_bytes_per_s, mined.memory_bytes, mined.peaks) == (560e9, 10e9, {})
+    with pytest.raises(UnsupportedPrecision, match="CMP-50HX-10GB: none of its peaks is known"):
+        vector_rate(mined)
+    assert find("mtt s5000").peak("fp8") == 1e15

@@ -10,7 +10,7 @@ import pytest
 from profiling.models.architecture import Architecture
 from profiling.models.families import FAMILIES
 from profiling.models.families.traits import ALIASES
-from profiling.models.sound import audio_parameters, audio_tower
+from profiling.models.sound import audio_tower
 from profiling.models.sources import from_config
 from profiling.models.towers import tower_model
 from profiling.roofline.operators import operators
@@ -180,18 +180,6 @@ def test_an_audio_tower_counts_what_pytorch_counts_and_other_kinds_are_said() ->
     )
     assert ours == counter.get_total_flops() - convolutions
     assert audio_tower({"model_type": "muse_spark_audio", "num_hidden_layers": 4, "hidden_sizes": [256, 512]}) is None
-
-
-@pytest.mark.parametrize(
-    "kind", ["qwen2_audio_encoder", "voxtral_encoder", "voxtral_realtime_encoder", "audioflamingo3_encoder",
-             "glmasr_encoder", "gemma3n_audio", "gemma4_audio"],
-)  # fmt: skip
-def test_a_tower_for_sound_has_the_parameters_that_transformers_builds(kind: str) -> None:
-    config = transformers.CONFIG_MAPPING[kind]()
-    with torch.device("meta"):
-        built = transformers.AutoModel.from_config(config)
-    counted = sum(each.numel() for each in built.parameters())
-    assert audio_parameters(config.to_dict()) == pytest.approx(counted, rel=2e-3)
 
 
 def test_conformers_are_timed_with_both_halves_of_their_feed_forward_block_and_the_convolution() -> None:
