@@ -213,7 +213,7 @@ def _changed_since(
         if _sha256(release.path) != sha256:
             return None
         with connect(release.path, read_only=True) as connection:
-            before = dict(connection.sql("SELECT relation, digest FROM meta.loaded WHERE part IS NULL").fetchall())
+            before = dict(connection.execute("SELECT relation, digest FROM meta.loaded WHERE part IS NULL").fetchall())
             shape = {digest.partition("-")[0] for digest in loaded.values()}
             if {digest.partition("-")[0] for digest in before.values()} != shape:
                 return None
@@ -427,7 +427,7 @@ def _literal(text: str) -> str:
 
 def _verify(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Sequence[Table]) -> None:
     for table in tables:
-        row = connection.sql(f"SELECT count(*) FROM {table.relation}").fetchall()
+        row = connection.execute(f"SELECT count(*) FROM {table.relation}").fetchall()
         expected = lake.rows(table)
         if row[0][0] != expected:
             raise BrokenRelease(

@@ -67,17 +67,17 @@ def fault(database: Path, *, thorough: bool = True) -> str | None:
     """
     try:
         with connect(database, read_only=True) as connection:
-            tables = [str(name) for (name,) in connection.sql("SELECT relation FROM meta.tables").fetchall()]
+            tables = [str(name) for (name,) in connection.execute("SELECT relation FROM meta.tables").fetchall()]
             stored = {
                 f"{schema}.{name}"
-                for schema, name in connection.sql("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+                for schema, name in connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
             }
             for table in tables:
                 # A view reads tables that are read themselves.
                 if thorough:
-                    connection.sql(f"SELECT max(hash(t)) FROM {table} AS t").fetchall()
+                    connection.execute(f"SELECT max(hash(t)) FROM {table} AS t").fetchall()
                 elif table in stored:
-                    connection.sql(f"SELECT * FROM {table} LIMIT 1").fetchall()
+                    connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchall()
     except (duckdb.Error, OSError) as error:
         return " ".join(str(error).split())
     return None

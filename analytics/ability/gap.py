@@ -6,8 +6,10 @@ side is stated beside it, so that an unknown licence widens the answer instead o
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Sequence
 from math import hypot
+from typing import NamedTuple
 
 import polars as pl
 
@@ -16,15 +18,18 @@ from analytics.units import DAYS_PER_MONTH
 
 _WIDER = TWO_SIDED_95 / TWO_SIDED_90
 OPEN, PROPRIETARY, UNKNOWN = "open", "proprietary", "unknown"
-_VALUE = ("model_id", "ability", "ability_low", "ability_high")
 
 
-@dataclass(frozen=True)
-class _Best:
+class _Model(NamedTuple):
     name: str
     ability: float
     low: float
     high: float
+    release_date: dt.date | None
+    openness: str
+
+
+_COLUMNS = ("model_id", "ability", "ability_low", "ability_high", "release_date", "openness")
 
 
 def ability_gaps(models: pl.DataFrame, today: dt.date) -> pl.DataFrame:
@@ -47,10 +52,12 @@ def ability_gaps(models: pl.DataFrame, today: dt.date) -> pl.DataFrame:
         where a side has no model.
     """
     dated = models.filter(pl.col("release_date") <= today).sort("release_date", "ability", descending=[False, True])
-    days = _moves(dated)
-    rows = [row for day in days if day < today and (row := _on(day, dated.filter(pl.col("release_date") <= day)))]
-    undated = models.filter(pl.col("release_date").is_null())
-    last = _on(today, pl.concat([dated, undated]))
+    known = [_Model(*row) for row in dated.select(_COLUMNS).iter_rows()]
+    undated = [_Model(*row) for row in models.filter(pl.col("release_date").is_null()).select(_COLUMNS).iter_rows()]
+    dates = dated["release_date"].to_list()
+    days = [day for day in _moves(dated) if day < today]
+    rows = [row for day in days if (row := _on(day, known[: bisect_right(dates, day)]))]
+    last = _on(today, [*known, *undated])
     gaps = [*rows, *([last] if last else [])]
     return pl.DataFrame(gaps, schema=_SCHEMA)
 
@@ -81,22 +88,23 @@ def _moves(dated: pl.DataFrame) -> list[dt.date]:
     return days
 
 
-def _on(day: dt.date, models: pl.DataFrame) -> dict[str, object] | None:
-    best = {
-        side: _Best(*side_models.sort("ability", "model_id", descending=[True, False]).select(_VALUE).row(0))
-        for side in (OPEN, PROPRIETARY, UNKNOWN)
-        if not (side_models := models.filter(pl.col("openness") == side)).is_empty()
-    }
-    if OPEN not in best or PROPRIETARY not in best:
+def _on(day: dt.date, models: Sequence[_Model]) -> dict[str, object] | None:
+    sides: dict[str, list[_Model]] = {OPEN: [], PROPRIETARY: [], UNKNOWN: []}
+    for model in models:
+        sides[model.openness].append(model)
+    if not sides[OPEN] or not sides[PROPRIETARY]:
         return None
-    ours, theirs = best[OPEN], best[PROPRIETARY]
-    unknown = models.filter(pl.col("openness") == UNKNOWN)
-    above = unknown.filter(pl.col("ability") > ours.ability).sort("ability", descending=True)["model_id"]
-    highest = best[UNKNOWN].ability if UNKNOWN in best else ours.ability
-    reached = models.filter(
-        pl.col("openness") == PROPRIETARY, pl.col("ability") >= ours.ability, pl.col("release_date").is_not_null()
-    ).sort("release_date", "model_id")
-    first = reached.row(0, named=True) if reached.height else None
+    # Of equals the first by name.
+    ours, theirs = (min(sides[side], key=lambda model: (-model.ability, model.name)) for side in (OPEN, PROPRIETARY))
+    unknown = sorted(sides[UNKNOWN], key=lambda model: -model.ability)
+    above = [model.name for model in unknown if model.ability > ours.ability]
+    highest = unknown[0].ability if unknown else ours.ability
+    reached = [
+        (model.release_date, model.name)
+        for model in sides[PROPRIETARY]
+        if model.ability >= ours.ability and model.release_date is not None
+    ]
+    first = min(reached, default=None)
     gap = theirs.ability - ours.ability
     return {
         "on_date": day,
@@ -115,8 +123,8 @@ def _on(day: dt.date, models: pl.DataFrame) -> dict[str, object] | None:
         "gap_high": gap + _WIDER * hypot(theirs.high - theirs.ability, ours.ability - ours.low),
         "gap_least": theirs.ability - max(ours.ability, highest),
         "gap_most": max(theirs.ability, highest) - ours.ability,
-        "unknown_models": unknown.height,
-        "unknown_above": ", ".join(above.head(8)) or None,
-        "lag_months": None if first is None else (day - first["release_date"]).days / DAYS_PER_MONTH,
-        "lag_model": None if first is None else first["model_id"],
+        "unknown_models": len(unknown),
+        "unknown_above": ", ".join(above[:8]) or None,
+        "lag_months": None if first is None else (day - first[0]).days / DAYS_PER_MONTH,
+        "lag_model": None if first is None else first[1],
     }

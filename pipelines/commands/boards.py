@@ -8,6 +8,7 @@ import typer
 
 from analytics.units import counted
 from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, print_rows
+from pipelines.sources.boards import USER_FOLDER
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def add(
     ],
 ) -> None:
     """Declare a board of your own: its file is then read like any other; a draft is written if you give data."""
-    from pipelines.sources.boards.declaration import USER_FOLDER, declared, parse  # noqa: PLC0415
+    from pipelines.sources.boards.declaration import declared, parse  # noqa: PLC0415
     from pipelines.sources.boards.draft import draft  # noqa: PLC0415
 
     settings = Settings()

@@ -1,6 +1,8 @@
 """Names what a published warehouse was made from, so that nothing is made twice."""
 
 import hashlib
+import os
+from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -22,14 +24,20 @@ def digest_of(*parts: str) -> str:
     total = hashlib.sha256()
     root = Path(__file__).resolve().parents[2]
     for part in parts:
-        folder = root / part
-        for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
-            if "__pycache__" not in path.parts and path.is_file():
-                total.update(f"{path.relative_to(root)}:".encode())
-                total.update(path.read_bytes())
+        for name in sorted(_files(str(root / part))):
+            total.update(f"{os.path.relpath(name, root)}:".encode())
+            total.update(Path(name).read_bytes())
     for library in _LIBRARIES:
         total.update(f"{library}=={metadata.version(library)}".encode())
     return total.hexdigest()
+
+
+def _files(path: str) -> Iterator[str]:
+    if Path(path).is_file():
+        yield path
+    for folder, folders, names in os.walk(path):
+        folders[:] = (name for name in folders if name != "__pycache__")
+        yield from (f"{folder}{os.sep}{name}" for name in names)
 
 
 def code() -> str:

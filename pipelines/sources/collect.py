@@ -3,13 +3,14 @@
 import datetime as dt
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipelines.sources.boards.declaration import Declared, declared
-from pipelines.sources.boards.recognition import NoBoard
+from pipelines.sources.boards import USER_FOLDER
 from pipelines.sources.dates import today
 from pipelines.sources.gzipped import NotUnpacked, plain_name, suffix_of, unpacked
 from pipelines.sources.inbox import Dropped, Marks, code_of_readers, dropped_bundle, dropped_file, is_inbox
@@ -17,13 +18,16 @@ from pipelines.sources.profiles.recognition import is_bundle
 from pipelines.sources.raw_index import HalfFile, Index
 from pipelines.sources.raw_store import SET_ASIDE, Broken, Manifest, RawStore, digest
 from pipelines.sources.recognised import Recognised
-from pipelines.sources.recognition import PROSE, SUFFIXES, UNRECOGNISED, recognise
 from pipelines.sources.source_files import LARGEST_FILE_BYTES, Collection, NothingFound, Report, SourceFile
+from pipelines.sources.suffixes import PROSE, SUFFIXES
 from profiling.measure.bundle import COMPLETE, UnusableBundle, is_complete, pack
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from profiling.reference_files import FOLDER
 from warehouse.files import printable
 from warehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.sources.boards.declaration import Declared
 
 BUNDLED = "bundled"
 ONLINE = "online"
@@ -31,6 +35,9 @@ BOARD = "board:"
 """Before the name of a declared board: that source alone, online."""
 MEASURED = FOLDER / "measured"
 """Bundles that this project measured itself."""
+
+Boards = Callable[[], Mapping[str, "Declared"]]
+"""Declared boards by source; reading the declarations takes as long as looking at all files that are known."""
 
 
 def collect(sources: Sequence[str], settings: Settings, report: Report = lambda _: None) -> Collection:
@@ -52,7 +59,9 @@ def collect(sources: Sequence[str], settings: Settings, report: Report = lambda 
     index = Index(store)
     marks = Marks(settings)
     total = Collection()
-    boards = declared(settings.home)
+    boards = cache(partial(boards_of, settings.home))
+    if (settings.home / USER_FOLDER).exists():
+        boards()
     for source in sources:
         part = Collection()
         try:
@@ -80,18 +89,32 @@ def collect(sources: Sequence[str], settings: Settings, report: Report = lambda 
     return total
 
 
-def _store(
-    file: SourceFile, store: RawStore, index: Index, part: Collection, report: Report, boards: Mapping[str, Declared]
-) -> bool:
+def boards_of(home: Path) -> Mapping[str, "Declared"]:
+    """Declared boards by source.
+
+    Raises:
+        BrokenDeclaration: a declaration of the home cannot be read.
+    """
+    from pipelines.sources.boards.declaration import declared  # noqa: PLC0415 - loads only where a file is new
+
+    return declared(home)
+
+
+def _store(file: SourceFile, store: RawStore, index: Index, part: Collection, report: Report, boards: Boards) -> bool:
     """Store what was found unless it is stored; return whether some source reads it."""
     sha256 = digest(file.payload)
     if index.is_read(sha256, file.uri):
         part.known += 1
         return True
+    # What every world recognises its files by loads only where one is new.
+    from pipelines.sources.boards.recognition import NoBoard  # noqa: PLC0415
+    from pipelines.sources.recognition import UNRECOGNISED, recognise  # noqa: PLC0415
+
+    known_boards = boards()
     is_dropped = file.dropped is not None
     try:
         # What a board was asked for is of that board, though another may have the same columns.
-        own = {file.board: boards[file.board]} if file.board else boards
+        own = {file.board: known_boards[file.board]} if file.board else known_boards
         is_asked = file.board is not None
         recognised = recognise(file.payload, file.suffix, file.uri, own, file.folder, is_asked=is_asked)
         index.refuse_partial_copy(file.payload, recognised, file.uri, same_name=is_dropped)
@@ -144,7 +167,7 @@ def _manifest(file: SourceFile, recognised: Recognised) -> Manifest:
 
 
 def _source_files(
-    source: str, settings: Settings, index: Index, part: Collection, report: Report, boards: Mapping[str, Declared]
+    source: str, settings: Settings, index: Index, part: Collection, report: Report, boards: Boards
 ) -> Iterator[SourceFile]:
     if source == BUNDLED:
         reference = resources.files("warehouse").joinpath("reference")
@@ -161,10 +184,10 @@ def _source_files(
 
         prefix = source.partition(":")[2]
         yield from of_hub(prefix, settings, index, part, report)
-        for board in boards.values() if not prefix else ():
+        for board in boards().values() if not prefix else ():
             yield from of_board(board.board, settings, index, part, report)
     elif source.startswith(BOARD):
-        if (declared_board := boards.get(source.removeprefix(BOARD))) is None:
+        if (declared_board := boards().get(source.removeprefix(BOARD))) is None:
             raise NothingFound(
                 f"No board {source.removeprefix(BOARD)} is declared; `skyline boards` lists those that are."
             )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pipelines.sources.gzipped import suffix_of
 from pipelines.sources.profiles.recognition import is_bundle
-from pipelines.sources.recognition import SUFFIXES
+from pipelines.sources.suffixes import SUFFIXES
 from profiling.measure.bundle import is_complete
 from warehouse.files import printable, read_object, write_text
 from warehouse.settings import Settings

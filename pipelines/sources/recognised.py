@@ -4,10 +4,12 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipelines.sources.boards.declaration import Declared
 from pipelines.sources.tables import header_of, read_document
+
+if TYPE_CHECKING:
+    from pipelines.sources.boards.declaration import Declared
 
 TABLES = frozenset({".csv", ".parquet"})
 
@@ -28,7 +30,7 @@ class Unread:
     payload: bytes
     suffix: str
     uri: str
-    boards: Mapping[str, Declared]
+    boards: Mapping[str, "Declared"]
     folder: str = ""
     is_asked: bool = False
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pipelines.sources.arena import recognition as arena
 from pipelines.sources.boards import recognition as boards_of_all
-from pipelines.sources.boards.declaration import SUFFIX_FORMS, Declared, declared
+from pipelines.sources.boards.declaration import Declared, declared
 from pipelines.sources.boards.recognition import NoBoard
 from pipelines.sources.dates import UndatedFile, WrongDate, require_plausible
 from pipelines.sources.kernels import recognition as kernels
@@ -12,15 +12,13 @@ from pipelines.sources.leaderboards import recognition as leaderboards
 from pipelines.sources.measurements import recognition as measurements
 from pipelines.sources.profiles import recognition as profiles
 from pipelines.sources.recognised import Recognised, Unread
+from pipelines.sources.suffixes import PROSE, SUFFIX_FORMS
 from pipelines.sources.tables import UnreadableFile, refuse_web_page
 from profiling.measure.bundle import UnusableBundle
 
-SUFFIXES = frozenset({".csv", ".parquet", ".json", *SUFFIX_FORMS})
 _TEXTS = frozenset(SUFFIX_FORMS) - {".parquet", ".zip"}
 _ZEROS = bytes(4)
 """No text holds so many, in whatever encoding."""
-PROSE = frozenset({".md", ".toml", ".yml", ".yaml", ".zip", ".jsonl", ".ndjson"})
-"""Suffixes that mostly are no data: what no board declares is passed over, unless it was named itself."""
 
 
 def _arena_or_declared(file: Unread) -> Recognised | None:

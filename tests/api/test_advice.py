@@ -127,12 +127,12 @@ def test_shapes_are_those_of_the_command_with_the_line_of_the_warehouse(client: 
 
 def test_processors_are_compared_as_by_the_command(client: TestClient, bundled_home: Path) -> None:
     params = ["cpu", "TPU-v5p", "4090"]
-    found = get(client, "processors", model=LLAMA, accelerator=params, seq=2048)
+    answer = get(client, "processors", model=LLAMA, accelerator=params, seq=2048)
     reader = Reader(bundled_home / "published")
     door = Door.from_tables(lambda table: reader.query(f"FROM {table}"))
     rows = compare_processors(door, Question(model=LLAMA, accelerator="", context=2048), params)
-    assert found["rows"] == rows.to_dicts()
-    assert found["notes"][0].startswith("TPU-v5p is the fastest")
+    assert answer["rows"] == rows.to_dicts()
+    assert answer["notes"][0].startswith("TPU-v5p is the fastest")
 
 
 def test_models_are_described_and_files_of_the_server_are_not(client: TestClient) -> None:

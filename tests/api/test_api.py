@@ -84,9 +84,9 @@ def test_names_formats_and_options_of_engines_are_those_of_the_command_line(clie
 def test_the_front_of_a_table_that_is_sent(client: TestClient) -> None:
     rows = [{"name": n, "size": s, "score": q} for n, s, q in (("a", 1, 5), ("b", 2, 4), ("c", 3, None), ("d", 3, 9))]
     body = {"rows": rows, "minimise": ["size"], "maximise": ["score"]}
-    found = client.post("/api/v1/front", json=body).json()
-    assert [row["name"] for row in found["rows"]] == ["a", "d"]
-    assert found["notes"] == ["1 row left out: an objective is missing or not a finite number."]
+    answer = client.post("/api/v1/front", json=body).json()
+    assert [row["name"] for row in answer["rows"]] == ["a", "d"]
+    assert answer["notes"] == ["1 row left out: an objective is missing or not a finite number."]
     assert client.post("/api/v1/front", json={"rows": rows}).status_code == 422
 
 

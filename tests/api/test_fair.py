@@ -25,8 +25,8 @@ BODY = (
 
 
 def served(home: Path, folder: Path, **variables: str) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     environment = os.environ | {
         "PYTHONPATH": str(REPOSITORY), "SKYLINE_HOME": str(home), "SKYLINE_API_PORT": str(port),
         "SKYLINE_API_TOKEN": "tok", **variables,

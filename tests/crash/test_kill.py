@@ -53,10 +53,10 @@ def test_killed_at_random_moments_readers_see_the_last_whole_version(tmp_path: P
         published = max([published, *(int(number) for what, number in events if what == "published")])
         about = f"kill {kill} of seed {seed}"
         assert RawStore(tmp_path / "raw").broken() == [], about
-        found = RawStore(tmp_path / "raw").snapshots("test")
+        kept = RawStore(tmp_path / "raw").snapshots("test")
         # One snapshot may have been stored without having been said to be.
-        assert stored + 1 <= len(found) <= stored + 2, about
-        assert len({release.sha256 for release in found}) == len(found), about
+        assert stored + 1 <= len(kept) <= stored + 2, about
+        assert len({release.sha256 for release in kept}) == len(kept), about
         if published < 0:
             continue
         rows, low, high = Reader(tmp_path / "published").query(WHOLE).row(0)

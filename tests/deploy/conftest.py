@@ -42,8 +42,8 @@ def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[Postgres]:
     # PostgreSQL runs as another user, who cannot look into pytest's folders.
     folder = Path(tempfile.mkdtemp(prefix="skyline-postgres-"))
     folder.chmod(0o755)
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     server = Postgres(folder, programs, port)
     shutil.copyfile(ROOT / "deploy" / "dagster" / "dagster.yaml", folder / "dagster.yaml")
     monkeypatch.setenv("DAGSTER_HOME", str(folder))

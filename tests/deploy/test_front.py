@@ -35,9 +35,9 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Told).serve_for
 
 
 def free_ports(number: int) -> list[int]:
-    found = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [probe.getsockname()[1] for probe in found]
-    for listener in found:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for listener in probes:
         listener.close()
     return ports
 

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def instance(postgres: Postgres) -> Iterator[dg.DagsterInstance]:
     """Dagster's instance of deploy/dagster/dagster.yaml, over a server that is started for this."""
-    with dg.DagsterInstance.get() as found:
-        yield found
+    with dg.DagsterInstance.get() as shared:
+        yield shared
 
 
 def stored_runs(instance: dg.DagsterInstance, tick: dg.SensorResult | dg.SkipReason) -> int:

@@ -28,8 +28,8 @@ def running(bundled_home: Path) -> Iterator[Running]:
     folder = Path(tempfile.mkdtemp(prefix="skyline-services-"))
     folder.chmod(0o755)
     home = Path(shutil.copytree(bundled_home, folder / "home", symlinks=True))
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        free = found.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        free = probe.getsockname()[1]
     ports = {name: free + place for place, name in enumerate(PORTS, start=1)}
     secrets = {"POSTGRES_PASSWORD": "a-password", "SKYLINE_API_TOKEN": TOKEN, "SKYLINE_PAGES_PASSWORD": TOKEN}
     services = start(Place(home, ports, secrets, database=postgres_programs() is not None))

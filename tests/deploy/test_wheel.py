@@ -57,10 +57,10 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
 def test_the_wheel_answers_in_a_clean_environment_of_every_python_that_is_promised(
     version: str, wheel: Path, tmp_path: Path
 ) -> None:
-    found = shutil.which(f"python{version}")
-    if found is None or subprocess.run([found, "-V"], capture_output=True, check=False).returncode:
+    interpreter = shutil.which(f"python{version}")
+    if interpreter is None or subprocess.run([interpreter, "-V"], capture_output=True, check=False).returncode:
         pytest.skip(f"no Python {version} on this machine")
-    subprocess.run([found, "-m", "venv", str(tmp_path / "clean")], check=True)
+    subprocess.run([interpreter, "-m", "venv", str(tmp_path / "clean")], check=True)
     clean = tmp_path / "clean" / "bin"
     pip = [str(clean / "python"), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
     fetched = subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "locks" / "base.txt")], check=False)

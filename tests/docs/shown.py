@@ -22,7 +22,7 @@ class Page:
     def blocks(self, language: str) -> list[str]:
         """Fenced blocks in that language, in order."""
         text = (ROOT / self.name).read_text("utf-8")
-        return [body for found, body in _FENCE.findall(text) if found == language]
+        return [body for fenced, body in _FENCE.findall(text) if fenced == language]
 
     def commands(self) -> list[str]:
         """Every command shown, in order; one may fold over several lines."""

@@ -44,7 +44,7 @@ def test_every_table_and_column_that_is_published_stands_in_the_reference(site: 
         ).fetchall()
     assert len(columns) > 600
     assert [f"{table}.{column}" for table, column, comment in columns if not comment] == []
-    headings = {found.partition("<")[0] for found in re.findall(r"<h2 id=\"[^\"]+\">([^<]+)<", text)}
+    headings = {heading.partition("<")[0] for heading in re.findall(r"<h2 id=\"[^\"]+\">([^<]+)<", text)}
     assert {table for table, _, _ in columns} <= headings
     assert [column for _, column, _ in columns if f"<code>{column}</code>" not in text] == []
 

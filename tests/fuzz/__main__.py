@@ -114,10 +114,10 @@ def outcome(reader: Any, name: str, seed: int, case: int, folder: Path, *, keep:
     """What came of one case: rows, rejected, refused, or failed and why."""
     if name not in _SEEDS:
         _SEEDS[name] = dict(reader.seeds())
-    found = _SEEDS[name]
+    seeds = _SEEDS[name]
     chance = random.Random(f"{seed} {name} {case}")  # noqa: S311 - to be repeated, not secret
-    uri = chance.choice(sorted(found))
-    payload = reader.spoil(found[uri], uri, list(found.values()), chance)
+    uri = chance.choice(sorted(seeds))
+    payload = reader.spoil(seeds[uri], uri, list(seeds.values()), chance)
     if keep:
         Path("/tmp/case" + Path(uri).suffix).write_bytes(payload)  # noqa: S108 - for whoever looks into it
     try:

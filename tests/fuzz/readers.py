@@ -28,7 +28,8 @@ from pipelines.sources.measurements.rows import UnknownMeasurements
 from pipelines.sources.profiles import read as stored_bundles
 from pipelines.sources.profiles.recognition import SOURCE as PROFILE_BUNDLES
 from pipelines.sources.raw_store import Manifest, RawSnapshot, RawStore, digest
-from pipelines.sources.recognition import SUFFIXES, UNRECOGNISED, recognise
+from pipelines.sources.recognition import UNRECOGNISED, recognise
+from pipelines.sources.suffixes import SUFFIXES
 from pipelines.sources.votes.files import UnreadableVotes
 from pipelines.sources.votes.filters import FilterUnavailable
 from pipelines.sources.votes.read import Votes
@@ -77,8 +78,8 @@ def hold(table: Table, frame: pl.DataFrame) -> bool:
     conforming = table.conform(frame)
     if conforming.is_empty():
         return False
-    if found := violations(table, conforming):
-        raise BrokenContract(f"{table.relation}: {found}")
+    if broken := violations(table, conforming):
+        raise BrokenContract(f"{table.relation}: {broken}")
     return True
 
 
@@ -114,9 +115,9 @@ def _leaderboards(store: RawStore) -> bool:
     hold(leaderboards.BENCHMARK_SCORES, loaded.scores)
     hold(leaderboards.EVALUATION_RUNS, loaded.runs)
     rejected = hold(leaderboards.REJECTED_ROWS, loaded.rejected)
-    found = hold(leaderboards.REPORTED_ENTRIES, loaded.entries)
+    rows = hold(leaderboards.REPORTED_ENTRIES, loaded.entries)
     _accounted(loaded.snapshots, rejected=rejected)
-    return found
+    return rows
 
 
 def _accounted(snapshots: pl.DataFrame, *, rejected: bool) -> None:
@@ -139,7 +140,7 @@ def _boards(store: RawStore) -> bool:
 
 
 def _votes(store: RawStore) -> bool:
-    found = False
+    is_known = False
     for votes in vote_sets(store)[0]:
         with contextlib.suppress(UnreadableVotes), Votes([votes.stored.path], threads=1) as read:
             tally = read.tally()
@@ -147,7 +148,7 @@ def _votes(store: RawStore) -> bool:
             hold(arena.VOTE_SNAPSHOTS, snapshot)
             hold(arena.VOTE_REJECTED_ROWS, rejected)
             _accounted(snapshot, rejected=not rejected.is_empty())
-            found |= bool(tally.votes_counted)
+            is_known |= bool(tally.votes_counted)
             # Ratings in every category take seconds: of one file in sixty-four.
             if int(votes.stored.sha256[:2], 16) < 4:
                 rated = rate_vote_files([votes.stored.path], votes.votes_id, threads=1)
@@ -156,7 +157,7 @@ def _votes(store: RawStore) -> bool:
                 hold(arena.STYLE_COEFFICIENTS, rated.style)
                 hold(arena.ARENA_DRIFT, rated.drift)
                 hold(arena.ARENA_RATINGS, rated.ratings)
-    return found
+    return is_known
 
 
 def _kernels(store: RawStore) -> bool:

@@ -49,9 +49,9 @@ def as_parquet(frame: pl.DataFrame) -> bytes:
 
 
 def _real(*patterns: str, most: int = 40) -> dict[str, bytes]:
-    found = [path for pattern in patterns for path in sorted(SHARED.glob(pattern))]
+    paths = [path for pattern in patterns for path in sorted(SHARED.glob(pattern))]
     # Spread over the whole list: layouts changed with the years.
-    chosen = found[:: max(len(found) // most, 1)]
+    chosen = paths[:: max(len(paths) // most, 1)]
     return {path.relative_to(SHARED).as_posix(): _head(path) for path in chosen}
 
 
@@ -196,14 +196,14 @@ def configs() -> Seeds:
     """A `config.json` of every family of the catalogue, and a decoder in TOML."""
     stated = (entry.config() for entry in catalogue().values() if entry.record["model_type"] in FAMILIES)
     by_family = {config["model_type"]: config for config in stated}
-    found = {f"{family}/config.json": json.dumps(config).encode() for family, config in by_family.items()}
+    seeds = {f"{family}/config.json": json.dumps(config).encode() for family, config in by_family.items()}
     custom = (
         b'model_type = "custom"\nname = "mine"\nlayers = 2\nvocabulary_size = 100\nhidden_size = 64\nheads = 4\n'
         b'intermediate_size = 128\nnorm = "rms"\nplacement = "pre"\n'
         b"[mixture]\nexperts = 4\nper_token = 2\nintermediate_size = 32\n"
     )
     inner = json.dumps({"model_type": "llava", "text_config": by_family["llama"]}).encode()
-    return found | {"tower/config.json": inner, "custom.toml": custom}
+    return seeds | {"tower/config.json": inner, "custom.toml": custom}
 
 
 def grids() -> Seeds:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.sources.recognition import SUFFIXES, UNRECOGNISED, recognise
+from pipelines.sources.recognition import UNRECOGNISED, recognise
+from pipelines.sources.suffixes import SUFFIXES
 from profiling.foreign import NotJson, parse_json
 from tests.fuzz import seeds
 from tests.fuzz.__main__ import SEED, outcome
@@ -26,8 +27,8 @@ DOCUMENTS = st.recursive(
 
 @pytest.mark.parametrize("name", READERS)
 def test_broken_files_end_in_rows_rejected_rows_or_an_error_of_the_readers_own(name: str, tmp_path: Path) -> None:
-    found = [outcome(READERS[name], name, SEED, case, tmp_path) for case in range(CASES)]
-    assert [(case, what) for case, what in enumerate(found) if what.startswith("failed")] == []
+    outcomes = [outcome(READERS[name], name, SEED, case, tmp_path) for case in range(CASES)]
+    assert [(case, what) for case, what in enumerate(outcomes) if what.startswith("failed")] == []
 
 
 @pytest.mark.parametrize("name", READERS)

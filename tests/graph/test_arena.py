@@ -112,8 +112,8 @@ def test_a_board_put_together_from_two_files_is_found() -> None:
 
 
 def test_an_interval_that_is_not_centred_is_found_and_a_missing_one_is_not() -> None:
-    found = lopsided(board({}, {"model": "B", "rating_upper": 1012.0}, {"model": "C", "rating_lower": None}))
-    assert found["model"].to_list() == ["B"]
+    rows = lopsided(board({}, {"model": "B", "rating_upper": 1012.0}, {"model": "C", "rating_lower": None}))
+    assert rows["model"].to_list() == ["B"]
 
 
 def test_a_model_may_lose_votes_but_a_board_that_halves_is_found() -> None:

@@ -63,10 +63,10 @@ def test_what_fits_for_sure_is_within_the_budget_and_leaves_room_for_its_batch(r
 
 def test_devices_share_only_what_does_not_surely_fit_on_fewer(reader: Reader) -> None:
     key = ["model_id", "accelerator", "precision", "context"]
-    found = reader.query("SELECT DISTINCT model_id, accelerator, precision, context, devices, batch, verdict "
+    choices = reader.query("SELECT DISTINCT model_id, accelerator, precision, context, devices, batch, verdict "
                          "FROM marts.choices WHERE accelerator IN ('RTX-4090', 'H100-SXM5-80GB')")  # fmt: skip
     for devices in (2, 4, 8):
-        shared, fewer = found.filter(devices=devices), found.filter(pl.col("devices") < devices)
+        shared, fewer = choices.filter(devices=devices), choices.filter(pl.col("devices") < devices)
         enough = fewer.group_by(*key, "devices").agg((pl.col("verdict") == "fits").all()).filter("verdict")
         assert shared.height
         assert shared.join(enough, on=key, how="semi").is_empty()

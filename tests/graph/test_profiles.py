@@ -192,7 +192,7 @@ def test_shipped_measurements_are_small_and_what_was_sealed() -> None:
     shipped = sorted(MEASURED.glob("*.bundle"))
     assert shipped
     for folder in shipped:
-        found = verify(folder)
+        bundle = verify(folder)
         assert sum(path.stat().st_size for path in folder.rglob("*")) < 1 << 19
-        assert found.environment["processor_cores"] > 0
-        assert all(isinstance(point["latency_values_s"], list) for point in found.points)
+        assert bundle.environment["processor_cores"] > 0
+        assert all(isinstance(point["latency_values_s"], list) for point in bundle.points)

@@ -75,6 +75,6 @@ def test_a_dropped_file_is_in_the_warehouse_after_the_run_that_it_asked_for(run:
     asked = request(run.home)
     assert run(config=dict(asked.run_config)).success
     with duckdb.connect(str(current(run.home / "published").path), read_only=True) as connection:
-        found = connection.sql("SELECT count(*) FROM core.models WHERE model_id = 'org/dropped-7b'").fetchall()
+        counted = connection.sql("SELECT count(*) FROM core.models WHERE model_id = 'org/dropped-7b'").fetchall()
         aside = connection.sql("SELECT uri FROM meta.rejected_rows WHERE snapshot_id IS NULL").fetchall()
-    assert (found, aside) == ([(1,)], [("unreadable.csv",)])
+    assert (counted, aside) == ([(1,)], [("unreadable.csv",)])

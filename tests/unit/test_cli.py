@@ -314,10 +314,10 @@ def test_a_front_that_cannot_be_had_is_one_sentence(
 def test_the_doctor_says_what_is_there_and_what_to_do_about_the_rest(skyline: Skyline) -> None:
     outcome = skyline("doctor")
     assert outcome.code == 0
-    found = outcome.out.decode()
+    text = outcome.out.decode()
     for what in ("Python", "dagster", "duckdb", "home", "free disk", "warehouse", "port", "torch", "Chromium"):
-        assert what in found
-    assert "skyline refresh" in found  # nothing is published here yet
+        assert what in text
+    assert "skyline refresh" in text  # nothing is published here yet
 
 
 def test_the_doctor_fails_when_something_needed_is_missing(skyline: Skyline, monkeypatch: pytest.MonkeyPatch) -> None:

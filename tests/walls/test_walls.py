@@ -78,18 +78,18 @@ def names_types(test: ast.expr) -> bool:
 
 def uses(path: Path, modules: frozenset[str]) -> set[str]:
     """Modules of ours that a file imports, inside functions too; but for what only annotations name."""
-    found, left = set(), [parsed(path)]
+    imported, left = set(), [parsed(path)]
     while left:
         for node in ast.iter_child_nodes(left.pop()):
             if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
+                imported |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     full = f"{node.module}.{alias.name}"
-                    found.add(full if full in modules else str(node.module))
+                    imported.add(full if full in modules else str(node.module))
             elif not isinstance(node, ast.expr) and not (isinstance(node, ast.If) and names_types(node.test)):
                 left.append(node)
-    return found & modules
+    return imported & modules
 
 
 def test_no_module_needs_itself_by_way_of_others() -> None:

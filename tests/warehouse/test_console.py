@@ -287,10 +287,10 @@ VALUES = {
 @pytest.mark.parametrize("sql", VALUES)
 def test_a_value_that_no_frame_can_hold_is_text_and_never_another_value(published: Path, sql: str) -> None:
     frame = in_this_process(f"SELECT {sql} AS v, NULL::INTEGER AS beside", published)
-    (found,) = frame["v"].to_list()
+    (value,) = frame["v"].to_list()
     expected = VALUES[sql]
-    assert type(found) is type(expected), found
-    assert repr(found) == repr(expected)
+    assert type(value) is type(expected), value
+    assert repr(value) == repr(expected)
     # Whoever writes it down can.
     assert Rows(rows=frame.to_dicts()).model_dump_json()
     assert spreadsheets.to_csv(frame)

@@ -52,8 +52,8 @@ def snapshots(lake: Lake, *rows: tuple[int, float, dict[str, float]], coverage: 
 
 
 def revisions(lake: Lake) -> list[tuple[object, ...]]:
-    found = derive(lake, SCORE_REVISIONS, INPUTS)
-    return sorted(found.select(pl.col("to_date").dt.day(), "entry_id", "change", "difference").rows(), key=str)
+    derived = derive(lake, SCORE_REVISIONS, INPUTS)
+    return sorted(derived.select(pl.col("to_date").dt.day(), "entry_id", "change", "difference").rows(), key=str)
 
 
 def test_every_sql_file_is_a_table_with_a_contract() -> None:

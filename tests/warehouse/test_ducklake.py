@@ -97,10 +97,10 @@ except DuckLakeBusy as error:
 @pytest.fixture(scope="module")
 def python() -> str:
     """A Python whose DuckDB has the extensions."""
-    found = os.environ.get("SKYLINE_DUCKLAKE_PYTHON") or str(ROOT / ".ducklake" / "bin" / "python")
-    if not Path(found).exists():
+    executable = os.environ.get("SKYLINE_DUCKLAKE_PYTHON") or str(ROOT / ".ducklake" / "bin" / "python")
+    if not Path(executable).exists():
         pytest.skip(f"no DuckLake for DuckDB {duckdb.__version__}; `make ducklake` makes a Python that has one")
-    return found
+    return executable
 
 
 @pytest.fixture(scope="module")

@@ -59,8 +59,8 @@ def test_every_published_front_is_had_back_from_the_entries_in_sql(connection: d
     for snapshot, members in fronts:
         of_one = "FROM core.leaderboard_entries WHERE snapshot_id = $snapshot"
         connection.register("one_snapshot", connection.sql(of_one, params={"snapshot": snapshot}).pl())
-        found = connection.sql("SELECT entry_id FROM pareto_front('one_snapshot', size_gib, average)").fetchall()
-        assert sorted(name for (name,) in found) == members
+        front = connection.sql("SELECT entry_id FROM pareto_front('one_snapshot', size_gib, average)").fetchall()
+        assert sorted(name for (name,) in front) == members
 
 
 def test_weights_in_memory_are_parameters_times_bits_in_gib(connection: duckdb.DuckDBPyConnection) -> None:
@@ -75,8 +75,8 @@ def test_bits_per_weight_are_those_that_sizes_were_computed_with(connection: duc
 
 def test_the_front_of_a_day_is_who_had_entered_and_not_yet_left(connection: duckdb.DuckDBPyConnection) -> None:
     day = dt.date(2024, 9, 1)
-    found = connection.execute("SELECT count(*), max(entered_on), min(left_on) FROM front_on(?)", [day]).fetchall()
-    ((members, entered, left),) = found
+    sql = "SELECT count(*), max(entered_on), min(left_on) FROM front_on(?)"
+    ((members, entered, left),) = connection.execute(sql, [day]).fetchall()
     assert members > 0
     assert entered <= day
     assert left is None or left > day

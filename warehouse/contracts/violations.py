@@ -36,6 +36,13 @@ def violations(table: Table, frame: pl.DataFrame) -> dict[str, int]:
     # One pass over the rows for all rules; a null breaks none but "is missing".
     counts = frame.select(rule.fill_null(value=False).sum().alias(broken) for broken, rule in rules.items())
     broken_rows = {broken: int(count) for broken, count in counts.row(0, named=True).items() if count} if rules else {}
-    if table.key and (repeated := frame.height - frame.select(pl.struct(table.key).n_unique()).item()):
+    if table.key and (repeated := _repeated(frame.select(table.key))):
         broken_rows[f"repeated {', '.join(table.key)}"] = repeated
     return broken_rows
+
+
+def _repeated(keys: pl.DataFrame) -> int:
+    """Rows whose key another has; what differs in its hash differs, and hashes are compared in a tenth of the time."""
+    if keys.hash_rows().n_unique() == keys.height:
+        return 0
+    return int(keys.height - keys.select(pl.struct(pl.all()).n_unique()).item())

@@ -27,10 +27,9 @@ def ability_by_precision(evidence: Evidence, door: Door) -> pl.DataFrame:
     )
     rows = []
     for name, *interval in judged.select("model_id", "ability_low", "ability", "ability_high").iter_rows():
-        model = door.judged_model(name)
-        architecture_id = resolve_model(name, [*catalogue(), *door.own_models], suggest=False).catalogue_id
-        if model is None or architecture_id is None:
+        if (model := door.judged_model(name)) is None:
             continue
+        architecture_id = resolve_model(name, [*catalogue(), *door.own_models], suggest=False).require()
         low, likely, high = interval
         for precision, (weights, kv_bits) in FORMATS.items():
             lost = evidence.lost(model, weights, kv_bits, CACHE_TASKS[_USE])

@@ -69,6 +69,6 @@ def found_wrong(skyline: Home, release: Release) -> Iterator[str]:
         for table in TABLES:
             if table.schema == "raw":
                 continue
-            ((rows,),) = connection.sql(f"SELECT count(*) FROM {table.relation}").fetchall()
+            ((rows,),) = connection.execute(f"SELECT count(*) FROM {table.relation}").fetchall()
             if rows != (stored := skyline.lake.rows(table)):
                 yield f"{table.relation} has {rows} rows of {stored}"

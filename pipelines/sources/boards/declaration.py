@@ -10,27 +10,13 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from pipelines.sources.boards import USER_FOLDER
 from pipelines.sources.boards.templates import Facts, Measured, Prices, Strict, Template, Text, require_columns
 from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
 from warehouse.contracts.boards import CATEGORIES, MODES, REPORTERS, UNITS
 from warehouse.files import NotReadable, listed, ordinary, reading
 
 DECLARATION = "board.toml"
-USER_FOLDER = "boards"
-SUFFIX_FORMS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".yml": "yaml",
-    ".yaml": "yaml",
-    ".toml": "toml",
-    ".parquet": "parquet",
-    ".md": "markdown",
-    ".zip": "zip",
-}
-"""Suffixes that board files may have, and the form that each stands for."""
 
 
 class BrokenDeclaration(ValueError):

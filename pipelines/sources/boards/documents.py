@@ -15,10 +15,11 @@ import polars as pl
 import yaml
 
 from analytics.units import counted
-from pipelines.sources.boards.declaration import SUFFIX_FORMS, File
+from pipelines.sources.boards.declaration import File
 from pipelines.sources.boards.markdown import markdown_tables, with_links
 from pipelines.sources.boards.nested import parsed, rows_at
 from pipelines.sources.boards.shapes import flat, whole_table
+from pipelines.sources.suffixes import SUFFIX_FORMS
 from pipelines.sources.tables import (
     DELIMITERS,
     INDEX_NAMES,

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pipelines.sources.boards import fetch_state
-from pipelines.sources.boards.declaration import SUFFIX_FORMS, Board, File, Parts
+from pipelines.sources.boards.declaration import Board, File, Parts
 from pipelines.sources.boards.documents import Member, records_of
 from pipelines.sources.boards.fetch_state import LastFetch
 from pipelines.sources.boards.templates import PLACEHOLDER
 from pipelines.sources.boards.web import Answer, NotReached, Web
 from pipelines.sources.hub.client import Hub, HubFile, HubUnavailable, NotOnHub
+from pipelines.sources.suffixes import SUFFIX_FORMS
 from pipelines.sources.tables import UnreadableFile
 from warehouse.settings import Settings
 

@@ -21,40 +21,34 @@ class VoteLayout:
         recognised_by: Columns that a file of this layout has; it may have more.
         one_hot: Three 0/1 columns (first won, second won, tie) in place of one label.
         raw_names: Model names are those of the serving log, to which the declared renames apply.
-        published_as: Data sets of this layout.
     """
 
     name: str
     recognised_by: frozenset[str]
     one_hot: tuple[str, str, str] | None = None
     raw_names: bool = False
-    published_as: str = ""
 
 
 _ONE_HOT = ("winner_model_a", "winner_model_b", "winner_tie")
 
 VOTE_LAYOUTS: tuple[VoteLayout, ...] = (
     VoteLayout(
-        "arena_battle_log",
+        "arena_battle_log",  # clean_battle_YYYYMMDD.json and chatbot_arena_conversations
         frozenset({"model_a", "model_b", "winner", "tstamp", "anony"}),
         raw_names=True,
-        published_as="clean_battle_YYYYMMDD.json and chatbot_arena_conversations",
     ),
     VoteLayout(
-        "arena_human_preference",
+        "arena_human_preference",  # arena-human-preference-140k, whole or flattened
         frozenset({"model_a", "model_b", "winner", "timestamp", "evaluation_session_id"}),
-        published_as="arena-human-preference-140k, whole or flattened",
     ),
     VoteLayout(
-        "one_hot",
+        "one_hot",  # the 55k competition set
         frozenset({"model_a", "model_b", *_ONE_HOT}),
         one_hot=_ONE_HOT,
-        published_as="the 55k competition set",
     ),
     VoteLayout(
-        "labelled",
+        "labelled",  # the multilingual competition set, and anybody's own file
         frozenset({"model_a", "model_b", "winner"}),
-        published_as="the multilingual competition set, and anybody's own file",
     ),
 )
 """Tried in order; the first whose columns are all there is taken."""

@@ -82,13 +82,13 @@ def test_the_intervals_that_are_shown_are_those_that_were_held_against_the_index
     unseen = np.flatnonzero(design.results.item == _BENCHMARKS)[::3]
     remaining[unseen] = False
     rest = design.where(remaining)
-    found = levels(rest, fit(rest), scale, rounds=60, margin=left.margin)
+    left_out = levels(rest, fit(rest), scale, rounds=60, margin=left.margin)
     unit = design.results.unit[unseen]
-    inside = (found.low[unit] <= index[unseen]) & (index[unseen] <= found.high[unit])
+    inside = (left_out.low[unit] <= index[unseen]) & (index[unseen] <= left_out.high[unit])
     assert inside.mean() > 0.8
     plain = levels(rest, fit(rest), scale, rounds=60)
     seen = np.setdiff1d(np.arange(_MODELS), unit)
-    assert found.high[seen] == pytest.approx(plain.high[seen]), "a published index has its own error alone"
+    assert left_out.high[seen] == pytest.approx(plain.high[seen]), "a published index has its own error alone"
 
 
 def test_the_margin_is_none_where_the_bootstrap_is_enough() -> None:

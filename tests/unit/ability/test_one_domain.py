@@ -56,11 +56,11 @@ def test_intervals_hold_the_index_of_models_of_which_one_domain_alone_is_looked_
             rest = design.where(~np.isin(design.results.unit, out) | chosen)
             assert (rest.only_domain[out] == DOMAINS.index(name) - 1).mean() > 0.9
             fitted = fit(rest, tolerance=1e-4)
-            found = levels(rest, fitted, scale, rounds=100)
+            overall = levels(rest, fitted, scale, rounds=100)
             for unit in out[fitted.information[out] > 0]:
                 true = now.rows["figure"].to_numpy()[index & (design.results.unit == unit)][0]
-                inside.append(found.low[unit] <= true <= found.high[unit])
-                widths.append(found.high[unit] - found.low[unit])
+                inside.append(overall.low[unit] <= true <= overall.high[unit])
+                widths.append(overall.high[unit] - overall.low[unit])
     assert len(inside) > 200
     # 0.893 of 281, within 11 points at the median.
     assert 0.85 < np.mean(inside) < 0.95

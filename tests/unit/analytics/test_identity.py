@@ -170,9 +170,9 @@ def test_chains_end_at_themselves_at_cycles_and_at_what_was_removed() -> None:
 def test_a_count_that_boards_are_known_to_get_wrong_is_not_taken(
     row: dict[str, Any], total: float | None, source: str | None
 ) -> None:
-    (found,) = models(row).values()
-    assert found["parameters_total"] == (total and round(total * BILLION))
-    assert found["parameters_total_source"] == source
+    (model,) = models(row).values()
+    assert model["parameters_total"] == (total and round(total * BILLION))
+    assert model["parameters_total_source"] == source
 
 
 def test_what_a_model_lacks_it_has_from_its_base_unless_it_is_a_merge() -> None:

@@ -220,11 +220,11 @@ def test_every_published_source_of_release_dates_is_read(shared_data: Path) -> N
     folder = shared_data / "arena/release_dates"
     names = ("release_date_mapping_graphes_livre.json", "models_dev.csv", "epoch_notable_ai_models.csv",
              "comparia_generated-models.json")  # fmt: skip
-    found = {name: evidence_of(release_statements((folder / name).read_bytes(), name)) for name in names}
-    assert {frame["source"].unique().item() for frame in found.values()} == {
+    evidence = {name: evidence_of(release_statements((folder / name).read_bytes(), name)) for name in names}
+    assert {frame["source"].unique().item() for frame in evidence.values()} == {
         "graphes_livre", "models.dev", "epoch", "comparia"
     }  # fmt: skip
-    mapping = found[names[0]].filter(name="claude3opus20240229")
+    mapping = evidence[names[0]].filter(name="claude3opus20240229")
     assert mapping["stated"].item() == "2024-02-29"
 
 

@@ -93,11 +93,11 @@ def bounds(path: Path, rounds: int = 200) -> dict[str, tuple[float | None, float
 @pytest.mark.parametrize("first", ["alpha", "zeta"])
 def test_who_wins_every_vote_of_a_third_of_the_rounds_has_no_upper_bound(tmp_path: Path, first: str) -> None:
     rows = f"{first},beta,model_a\n" * 9 + f"{first},beta,model_b\n"
-    found = bounds(file(tmp_path, HEADER + rows), rounds=1000)
-    assert found[first][1] is None
-    assert found["beta"][0] is None
-    assert found[first][0] == pytest.approx(1073.6, abs=15)
-    assert found["beta"][1] == pytest.approx(926.4, abs=15)
+    ratings = bounds(file(tmp_path, HEADER + rows), rounds=1000)
+    assert ratings[first][1] is None
+    assert ratings["beta"][0] is None
+    assert ratings[first][0] == pytest.approx(1073.6, abs=15)
+    assert ratings["beta"][1] == pytest.approx(926.4, abs=15)
 
 
 def test_one_win_each_is_no_certainty(tmp_path: Path) -> None:

@@ -62,8 +62,8 @@ NEW: Model = ("new closed", "proprietary", 1350.0, dt.date(2024, 10, 1))
 @pytest.mark.data
 def test_the_gap_is_79_then_23_then_36_points_on_the_real_text_boards(shared_data: Path) -> None:
     gaps = text_boards(shared_data / "arena/snapshots").open_vs_proprietary()
-    found = dict(gaps.select("as_of_date", "gap_points").iter_rows())
-    assert {day: found[day] for day in KNOWN_GAPS} == KNOWN_GAPS
+    by_day = dict(gaps.select("as_of_date", "gap_points").iter_rows())
+    assert {day: by_day[day] for day in KNOWN_GAPS} == KNOWN_GAPS
     assert gaps.filter(as_of_date=dt.date(2025, 2, 10))["best_open_model"].item() == "DeepSeek-R1"
     assert gaps.height == gaps["as_of_date"].n_unique() == 82
     assert gaps.filter(~pl.col("gap_points").is_between("gap_points_lower", "gap_points_upper")).is_empty()

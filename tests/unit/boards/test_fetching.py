@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.defs.boards.tables import read_boards
 from pipelines.runs.fingerprint import fingerprint
-from pipelines.sources.boards.declaration import USER_FOLDER
+from pipelines.sources.boards import USER_FOLDER
 from pipelines.sources.boards.fetch import SourceDown
 from pipelines.sources.boards.fetch_state import last_fetches
 from pipelines.sources.boards.web import NotReached, Web
@@ -133,8 +133,8 @@ def test_what_was_fetched_and_could_not_be_stored_is_asked_for_again(web_server:
     assert len(ask(settings).new) == 1
     web_server.serve("/b.csv", whole(CSV.replace(b"alpha", b"gamma")))
     # The state of the first address was not taken for known, as the source as a whole had failed.
-    found = ask(settings)
-    assert (len(found.new), found.known) == (1, 1)
+    collected = ask(settings)
+    assert (len(collected.new), collected.known) == (1, 1)
 
 
 @pytest.mark.parametrize(("page", "passed_on"), [(b"... under CC BY 4.0 ...", True), (b"all rights reserved", False)])

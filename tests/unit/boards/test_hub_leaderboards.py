@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.defs.boards.tables import read_boards
-from pipelines.sources.boards.declaration import USER_FOLDER, declared
+from pipelines.sources.boards import USER_FOLDER
+from pipelines.sources.boards.declaration import declared
 from pipelines.sources.boards.documents import Member
 from pipelines.sources.boards.fetch import SourceDown
 from pipelines.sources.boards.fetch_state import last_fetches
@@ -171,8 +172,8 @@ WAYS: dict[str, Callable[[list[list[str]]], str]] = {
 @pytest.mark.parametrize("way", WAYS)
 def test_the_published_data_say_the_same_however_they_were_saved(lines: list[list[str]], way: str) -> None:
     expected, _ = scores(written(lines).encode(), "b.csv")
-    found, read = scores(WAYS[way](lines).encode(), "b.csv")
-    assert found == pytest.approx(expected)
+    by_model, read = scores(WAYS[way](lines).encode(), "b.csv")
+    assert by_model == pytest.approx(expected)
     assert len(expected) == 207
     assert read.rejected == []
 
@@ -206,7 +207,7 @@ def test_a_line_that_lost_or_gained_a_cell_is_rejected_and_no_other(
     else:
         broken[row].insert(at, "1")
     expected, _ = scores(written(lines).encode(), "b.csv")
-    found, read = scores(written(broken).encode(), "b.csv")
+    by_model, read = scores(written(broken).encode(), "b.csv")
     assert [number for number, _, _ in read.rejected] == [row]
     lost = {key for key in expected if key[0] == lines[row][1].strip()}
-    assert found == pytest.approx({key: value for key, value in expected.items() if key not in lost})
+    assert by_model == pytest.approx({key: value for key, value in expected.items() if key not in lost})

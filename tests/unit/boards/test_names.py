@@ -115,9 +115,9 @@ def test_rules_agree_with_what_was_reviewed_but_for_names_that_pool_base_and_ins
     alone._reviewed, alone._reviewed_elsewhere = {}, {}  # what the rules say by themselves
     agreed, differ = 0, []
     for source, name, model_id in review.select("source", "name_in_source", "model_id").iter_rows():
-        found = alone.resolve(source, name, is_hub_id=source == "openevals").model_id
-        agreed += found == model_id
-        if found is not None and found != model_id:
+        resolved = alone.resolve(source, name, is_hub_id=source == "openevals").model_id
+        agreed += resolved == model_id
+        if resolved is not None and resolved != model_id:
             differ.append((source, name))
     assert agreed > 1_040
     assert len(differ) <= 12

@@ -37,8 +37,8 @@ def test_what_ships_is_what_the_sources_published(boards: Boards) -> None:
 
 def test_without_a_network_a_home_knows_models_of_this_year(tmp_path: Path) -> None:
     settings = Settings.model_validate({"home": str(tmp_path)})
-    found = collect(["bundled"], settings)
-    assert {s.manifest.subject for s in found.new} >= {"epoch", "epoch_eci", "teci", "lmarena", "bfcl", "vectara"}
+    collected = collect(["bundled"], settings)
+    assert {s.manifest.subject for s in collected.new} >= {"epoch", "epoch_eci", "teci", "lmarena", "bfcl", "vectara"}
     boards = read_boards(tmp_path)
     assert boards.rejected.filter(pl.col("uri").str.contains("boards")).is_empty()
     known = set(boards.results["model_id"].drop_nulls())
@@ -111,8 +111,8 @@ def test_a_user_declares_a_board_and_sees_it_among_the_rest(board_files: Path, t
     (inbox / "2026-11-20_ours.csv").write_text("who,passed,seen\nQwen3-32B,71%,5\nQwen/Qwen3.6-27B,88%,9\n", "utf-8")
     (inbox / "README.md").write_text("# no board\n", "utf-8")
     settings = Settings.model_validate({"home": str(tmp_path)})
-    found = collect([str(inbox), str(board_files / "vectara")], settings)
-    assert found.set_aside == []
+    collected = collect([str(inbox), str(board_files / "vectara")], settings)
+    assert collected.set_aside == []
     boards = read_boards(tmp_path)
     ours = boards.results.filter(pl.col("source") == "ours")
     assert ours.select("model_id", "score", "snapshot_date").rows() == [

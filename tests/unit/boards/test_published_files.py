@@ -56,8 +56,8 @@ PASSED_OVER = {"livebench/2026-08-22_modelLinks.js", "PROVENANCE.md"}
 
 
 def test_every_file_is_stored_or_refused_for_a_reason(board_files: Path, boards: Boards, tmp_path: Path) -> None:
-    found = collect([str(board_files)], Settings.model_validate({"home": str(tmp_path)}))
-    reasons = dict(found.set_aside)
+    collected = collect([str(board_files)], Settings.model_validate({"home": str(tmp_path)}))
+    reasons = dict(collected.set_aside)
     assert reasons.keys() == REFUSED.keys()
     assert all(REFUSED[name] in reason for name, reason in reasons.items())
     files = {str(path.relative_to(board_files)) for path in board_files.rglob("*") if path.is_file()}

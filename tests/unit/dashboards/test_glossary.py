@@ -14,7 +14,7 @@ _DECLARED = re.compile(
 
 def test_every_declared_head_and_choice_is_explained() -> None:
     text = "".join(path.read_text("utf-8") for path in Path(dashboards.__file__).parent.rglob("*.py"))
-    declared = {name for found in _DECLARED.findall(text) for name in found if name}
+    declared = {name for names in _DECLARED.findall(text) for name in names if name}
     assert len(declared) > 150
     assert sorted(name for name in declared if glossary.explained(name) is None) == []
 

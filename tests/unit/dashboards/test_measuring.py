@@ -50,8 +50,8 @@ def test_checkpoints_are_found_with_and_without_an_organisation(tmp_path: Path) 
 
 def test_an_address_is_shown_with_its_protocol_and_without_its_password(tmp_path: Path) -> None:
     address = "https://user:secret@models.example:8443/v1"
-    found = measuring(tmp_path, measure_endpoints=[address, f"tgi={address}?api-version=1"]).endpoints
-    assert found == {
+    endpoints = measuring(tmp_path, measure_endpoints=[address, f"tgi={address}?api-version=1"]).endpoints
+    assert endpoints == {
         "https://models.example:8443/v1": (address, "openai"),
         "https://models.example:8443/v1?api-version=1 (tgi)": (f"{address}?api-version=1", "tgi"),
     }

@@ -164,9 +164,9 @@ def test_a_known_law_is_recovered_and_its_unseen_shapes_predicted(tmp_path: Path
     assert rejected.height == 0
     assert calibration.held_out_mape_pct is not None
     assert calibration.held_out_mape_pct < 0.5
-    found, known = calibration.parameters["all"], known_parameters()
+    fitted, known = calibration.parameters["all"], known_parameters()
     for name in ("launch_overhead_us", "bandwidth_efficiency", "compute_efficiency"):
-        assert found[name] == pytest.approx(known[name], rel=0.05), name
+        assert fitted[name] == pytest.approx(known[name], rel=0.05), name
 
 
 def test_the_interval_is_as_wide_as_the_noise(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ FIT = ScalingFit("open_llm_v2", 9.5, 3.8, 8.7)
 
 @pytest.mark.parametrize("parameters", [1e9, 7e9, 70e9])
 def test_shapes_have_the_size_that_was_asked_for(parameters: float) -> None:
-    found = [made for start in STARTS if (made := shape(parameters, start)) is not None]
-    assert len(found) > len(STARTS) / 2
-    assert all(abs(model.parameters_total / parameters - 1) <= LARGEST_MISS for _, model in found)
-    assert {words["mixing"] for words, _ in found} == {"attention", "windows", "states"}
+    shapes = [made for start in STARTS if (made := shape(parameters, start)) is not None]
+    assert len(shapes) > len(STARTS) / 2
+    assert all(abs(model.parameters_total / parameters - 1) <= LARGEST_MISS for _, model in shapes)
+    assert {words["mixing"] for words, _ in shapes} == {"attention", "windows", "states"}
     assert all(
-        (model.parameters_active < model.parameters_total) == (words["blocks"] == "experts") for words, model in found
+        (model.parameters_active < model.parameters_total) == (words["blocks"] == "experts") for words, model in shapes
     )
 
 
@@ -24,7 +24,7 @@ def test_every_axis_that_matters_changes_the_shape() -> None:
     start = {**STARTS[0], "layers": 28, "mixing": "windows", "blocks": "experts", "shared": 1}
     for name, values in AXES.items():
         at = start | ({"mixing": "states"} if name == "states_of" else {})
-        made = {str(found[1]) for value in values if (found := shape(30e9, at | {name: value})) is not None}
+        made = {str(designed[1]) for value in values if (designed := shape(30e9, at | {name: value})) is not None}
         assert len(made) > 1, name
 
 

@@ -259,11 +259,11 @@ def test_any_other_device_is_described_in_a_line() -> None:
 
 
 def test_a_server_of_which_only_the_memory_is_said_is_a_common_one_and_that_is_said() -> None:
-    found = resolve_device("cpu server with 128 gb")
-    ((device, count),) = found.devices
+    match = resolve_device("cpu server with 128 gb")
+    ((device, count),) = match.devices
     assert (device.kind, count, device.memory_bytes) == ("cpu", 1, 128e9)
-    assert "no processor is named" in found.note
-    assert len(found.candidates) > 5
+    assert "no processor is named" in match.note
+    assert len(match.candidates) > 5
     assert not resolve_device("cpu").devices
     # Two processors of the table have the word in their names; neither is meant by it.
     bare = resolve_device("cpu 128 gb")

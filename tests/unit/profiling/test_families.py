@@ -242,8 +242,8 @@ def test_a_config_in_toml_may_list_words_for_each_layer() -> None:
 
 
 def _decode(model: Architecture, batch: int, context: int) -> dict[str, float]:
-    found = operators(model, Workload(batch=batch, context=context))
-    states = totals([op for op in found if op.operator_class == "state_update" or "convolution" in op.name])
+    ops = operators(model, Workload(batch=batch, context=context))
+    states = totals([op for op in ops if op.operator_class == "state_update" or "convolution" in op.name])
     return {name: float(states[name]) for name in ("kv_read_bytes", "kv_write_bytes")}
 
 
@@ -263,10 +263,10 @@ def test_the_state_of_every_sequence_is_part_of_the_cache() -> None:
 
 def test_an_indexer_bounds_what_attention_reads_and_reads_its_own_keys() -> None:
     model = load("deepseek-ai/DeepSeek-V3.2")
-    found = {op.name: op for op in operators(model, Workload(context=100_000)) if op.place.endswith("moe")}
-    assert found["attention"].kv_read_bytes == 2048 * 576 * 2
-    assert found["index_scores"].kv_read_bytes == 100_000 * 132
-    assert found["index_scores"].flops == 2 * 64 * 128 * 100_000
+    by_name = {op.name: op for op in operators(model, Workload(context=100_000)) if op.place.endswith("moe")}
+    assert by_name["attention"].kv_read_bytes == 2048 * 576 * 2
+    assert by_name["index_scores"].kv_read_bytes == 100_000 * 132
+    assert by_name["index_scores"].flops == 2 * 64 * 128 * 100_000
 
 
 def test_layers_without_a_cache_of_their_own_still_read_that_of_others() -> None:

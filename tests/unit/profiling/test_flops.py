@@ -148,10 +148,8 @@ def test_flops_and_parameters_equal_pytorchs_on_the_meta_device(model_type: str)
         parameters, flops = _pytorch_counts(model, config)
     stage: Stage = "encode" if model.kind == "encoder" else "prefill"
     workload = Workload(stage=stage, batch=BATCH, context=LENGTH, attention="naive", all_logits=True)
-    found = [
-        op for op in operators(model, workload) if op.name != "head" or model.kind != "decoder" or has_head(config)
-    ]
-    products = [op for op in found if op.unit != "vector" and op.operator_class != "state_update"]
+    ops = [op for op in operators(model, workload) if op.name != "head" or model.kind != "decoder" or has_head(config)]
+    products = [op for op in ops if op.unit != "vector" and op.operator_class != "state_update"]
     ours = sum(op.count * float(op.flops) for op in products)
     assert ours == pytest.approx(flops, rel=LOOSE.get(model_type, 1e-3)) or model_type in LOOKS_AT_VALUES
     # Families that keep the router's correction as a parameter have it in PyTorch's count already.
@@ -189,6 +187,6 @@ def test_conformers_are_timed_with_both_halves_of_their_feed_forward_block_and_t
     assert tower is not None
     assert (tower.patches_per_token, tower.patches_per_image) == (4, 24)
     asked = Workload(stage="encode", context=100)
-    found = [op for op in operators(tower_model(tower, "tower"), asked) if op.unit != "vector"]
-    matrices = sum(op.count * float(op.flops) for op in found if "attention" not in op.name)
+    ops = [op for op in operators(tower_model(tower, "tower"), asked) if op.unit != "vector"]
+    matrices = sum(op.count * float(op.flops) for op in ops if "attention" not in op.name)
     assert matrices == 2 * 100 * 12 * 23 * 1536**2  # 16 of feed-forward, 4 of attention, 3 of the convolution

@@ -250,8 +250,8 @@ def test_every_common_quantiser_is_read(
     stated: dict[str, Any], feed_forward: Width, attention: Width, head: float
 ) -> None:
     stored = from_config(LLAMA_8B | {"quantization_config": stated}).published_format
-    found = stored.of("feed_forward"), stored.of("attention"), stored.of("head").bits
-    assert found == (feed_forward, attention, head), stored
+    bits = stored.of("feed_forward"), stored.of("attention"), stored.of("head").bits
+    assert bits == (feed_forward, attention, head), stored
 
 
 def test_a_method_that_is_not_known_is_said() -> None:

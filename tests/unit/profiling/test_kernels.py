@@ -77,17 +77,17 @@ def test_far_outside_what_was_measured_the_law_goes_on() -> None:
 
 
 def test_tables_of_an_engine_become_kernels_whose_error_is_of_shapes_held_out(shared_data: Path) -> None:
-    found = list(measured_kernels(shared_data / "kernels_by_engine" / "h200_sxm", H200, ["latent_decode"]))
-    assert {(surface.engine, surface.variant.split("|")[1]) for surface in found} >= {
+    measured = list(measured_kernels(shared_data / "kernels_by_engine" / "h200_sxm", H200, ["latent_decode"]))
+    assert {(surface.engine, surface.variant.split("|")[1]) for surface in measured} >= {
         ("tensorrt-llm", "bfloat16"), ("tensorrt-llm", "fp8"), ("sglang", "fp8")
     }  # fmt: skip
-    surface = calibrate_kernels(found[0])
+    surface = calibrate_kernels(measured[0])
     assert surface is not None
     assert surface.kernels == 1448
     assert surface.mean_error_pct < 10
     assert 70 < surface.inside_pct < 90
     assert from_json(to_json(surface.device, [surface], "test"))[0].surface.to_dict() == surface.surface.to_dict()
-    moved = list(transfer(found[:1], [surface], [H200.name]))
+    moved = list(transfer(measured[:1], [surface], [H200.name]))
     assert moved[0].kernels == 1448
 
 

@@ -39,8 +39,8 @@ def test_calibrations_answer_for_measured_shapes_and_defaults_for_the_others() -
 @pytest.mark.parametrize("ways", [1, 2, 8])
 def test_projections_are_timed_as_the_one_kernel_that_engines_launch(ways: int) -> None:
     workload = Workload(batch=8, context=100, parallelism=Parallelism(ways))
-    found = estimate(load("meta-llama/Meta-Llama-3-8B"), H200, workload, operator_models(DEFAULTS)).operators
-    times = {time.operator.name: time for time in found}
+    operator_times = estimate(load("meta-llama/Meta-Llama-3-8B"), H200, workload, operator_models(DEFAULTS)).operators
+    times = {time.operator.name: time for time in operator_times}
     for names, width in ((("query", "key", "value"), 6144), (("gate", "up"), 28_672)):
         fused = [times[name] for name in names]
         assert sum(time.operator.kernel_share for time in fused) == pytest.approx(1)
@@ -101,8 +101,8 @@ def test_no_measured_prefill_is_faster_than_its_bound(shared_data: Path, folder:
             batch=rows["batch_size"].to_numpy().astype(np.float64),
             context=rows["isl"].to_numpy().astype(np.float64),
         )
-        found = operators(model, workload, card.last_level_cache_bytes or np.inf)
-        attention = next(op for op in found if op.operator_class == "prefill_attention")
+        ops = operators(model, workload, card.last_level_cache_bytes or np.inf)
+        attention = next(op for op in ops if op.operator_class == "prefill_attention")
         bound = np.asarray(operator_time(attention, roof).bound_s)
         assert np.sum(rows["latency"].to_numpy() / 1e3 < bound) == 0
         seen += rows.height
@@ -110,7 +110,7 @@ def test_no_measured_prefill_is_faster_than_its_bound(shared_data: Path, folder:
 
 
 def test_products_that_engines_compute_as_one_share_its_fixed_time() -> None:
-    found = estimate(load("meta-llama/Meta-Llama-3-8B"), H200, Workload(), operator_models(DEFAULTS)).operators
-    shares = {time.operator.name: time.operator.kernel_share for time in found}
+    operator_times = estimate(load("meta-llama/Meta-Llama-3-8B"), H200, Workload(), operator_models(DEFAULTS)).operators
+    shares = {time.operator.name: time.operator.kernel_share for time in operator_times}
     assert sum(shares[name] for name in ("query", "key", "value")) == pytest.approx(1)
     assert (shares["gate"], shares["up"], shares["down"]) == (0.5, 0.5, 1)

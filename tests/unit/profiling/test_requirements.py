@@ -25,9 +25,9 @@ def test_a_later_release_has_the_format_of_its_maker_and_somebody_elses_copy_tha
         "deepseek-ai/DeepSeek-R1-0528": "fp8-block", "deepseek-ai/DeepSeek-R1": "fp8-block",
         "somebody/DeepSeek-R1-0528": "bf16", "Qwen/Qwen3-235B-A22B-Instruct-2507": "bf16",
     }.items():  # fmt: skip
-        found = shapes_of(door, model_id)
-        assert found is not None
-        assert (model_id, found.model.published_format.name) == (model_id, stored)
+        shapes = shapes_of(door, model_id)
+        assert shapes is not None
+        assert (model_id, shapes.model.published_format.name) == (model_id, stored)
 
 
 @pytest.mark.parametrize(

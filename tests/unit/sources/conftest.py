@@ -54,7 +54,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """A hub of our own; a proxy that the machine may have must not come between."""
     _without_proxy(monkeypatch)
     # Boards are asked at addresses of their own, which this machine need not reach.
-    monkeypatch.setattr("pipelines.sources.collect.declared", lambda _home: {})
+    monkeypatch.setattr("pipelines.sources.collect.boards_of", lambda _home: {})
     with hub_server() as server:
         yield server
 
@@ -64,5 +64,5 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """A server for declared sources, reached without a proxy and asked again at once."""
     _without_proxy(monkeypatch)
     monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
-    with hub_server() as found:
-        yield found
+    with hub_server() as hub_of_tests:
+        yield hub_of_tests

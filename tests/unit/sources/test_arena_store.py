@@ -78,14 +78,14 @@ def test_votes_and_release_dates_are_told_by_their_columns_and_nearly_a_board_na
     (inbox / "clean_battle_20240814_public.json").write_text(json.dumps([battle]))
     (inbox / "dates.csv").write_text('model_id,release_date,note\norg/a,2024-05-13,"two\nlines"\norg/b,2024-13-45,\n')
     (inbox / "2024-07-06_text.csv").write_text(board(("A", 1200)).replace("votes", "surprise"))
-    found = collect([str(inbox)], home)
-    assert {(s.manifest.uri, s.manifest.subject, s.manifest.layout) for s in found.new} == {
+    collected = collect([str(inbox)], home)
+    assert {(s.manifest.uri, s.manifest.subject, s.manifest.layout) for s in collected.new} == {
         ("votes.csv", "arena_votes", "labelled"),
         ("clean_battle_20240814_public.json", "arena_votes", "arena_battle_log"),
         ("dates.csv", "release_dates", "models_dev"),
     }
-    assert [s.manifest.as_of for s in found.new if "clean" in s.manifest.uri] == [dt.date(2024, 8, 14)]
-    ((_, reason),) = found.set_aside
+    assert [s.manifest.as_of for s in collected.new if "clean" in s.manifest.uri] == [dt.date(2024, 8, 14)]
+    ((_, reason),) = collected.set_aside
     assert "it lacks surprise" in reason
     loaded = load_boards(RawStore(home.raw))
     assert loaded.evidence.filter(source="models.dev", name="a")["stated"].to_list() == ["2024-05-13"]
@@ -143,9 +143,9 @@ def test_the_published_dataset_comes_by_commit_though_other_datasets_are_out_of_
     serve(hub, "c1", {text: published(1450.0), vision: published(1300.0)})
     for file in PUBLISHED_TABLES:
         hub.serve(f"/datasets/{file.dataset}/resolve/{file.revision}/{file.path}", status(503))
-    found = collect(["online"], online)
-    assert [s.manifest.revision for s in found.new] == ["c1", "c1"]
-    assert [dataset for dataset, _ in found.unreachable] == [file.dataset for file in PUBLISHED_TABLES]
+    collected = collect(["online"], online)
+    assert [s.manifest.revision for s in collected.new] == ["c1", "c1"]
+    assert [dataset for dataset, _ in collected.unreachable] == [file.dataset for file in PUBLISHED_TABLES]
     # Only the text changes with the next commit: nothing else is fetched, and its earlier state no longer counts.
     serve(hub, "c2", {text: published(1460.0), vision: published(1300.0)})
     before = len(hub.asked)

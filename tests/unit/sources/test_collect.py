@@ -139,7 +139,7 @@ def test_what_was_set_aside_is_taken_up_once_its_layout_is_known(
 ) -> None:
     (inbox / "2023-05-23.csv").write_bytes(as_csv(scrape(("org/model", "50", "50", "50", "50", "50"))))
     with monkeypatch.context() as before:
-        before.setattr("pipelines.sources.collect.recognise", _as_if_unknown)
+        before.setattr("pipelines.sources.recognition.recognise", _as_if_unknown)
         with pytest.raises(NothingFound):
             collect([str(inbox)], home)
     assert load_snapshots(RawStore(home.raw)).rejected.height == 1

@@ -135,8 +135,8 @@ def test_files_of_one_name_are_kept_apart_and_a_source_without_a_licence_is_mark
     server.serve(f"{main}/{paths[0]}", whole(lines(READ, WRITTEN)))
     server.serve(f"{main}/{paths[1]}", whole(lines(READ | {"avg_ts": 710.0})))
     server.serve(f"{main}/docs/results.json", status(404))
-    found = ask(settings, "strix_halo_toolboxes")
-    assert len(found.new) == 1, "what is gone keeps nothing else from being loaded"
+    collected = ask(settings, "strix_halo_toolboxes")
+    assert len(collected.new) == 1, "what is gone keeps nothing else from being loaded"
     rows = measured(settings).sort("value")
     assert rows["value"].to_list() == [21.0, 700.0, 710.0]
     assert rows["device"].unique().to_list() == ["Radeon-8060S-128GB"]

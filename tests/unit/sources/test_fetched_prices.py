@@ -118,9 +118,9 @@ def test_slices_and_unknown_devices_are_left_out_and_told(server: HubServer, tmp
     serve_index(server, "2026-11-20", 4.49)
     settings = declare(tmp_path, server, "gpu_price_index")
     ask(settings, "gpu_price_index")
-    found = fetched(settings)["accelerator_prices"]
-    assert sorted(found["provider"]) == ["CoreWeave", "Lambda", "RunPod (community)"]
-    assert found.filter(pl.col("provider") == "RunPod (community)")["is_usable_for_medians"].item() is False
+    prices = fetched(settings)["accelerator_prices"]
+    assert sorted(prices["provider"]) == ["CoreWeave", "Lambda", "RunPod (community)"]
+    assert prices.filter(pl.col("provider") == "RunPod (community)")["is_usable_for_medians"].item() is False
     read = read_boards(tmp_path)
     (snapshot,) = read.snapshots.to_dicts()
     assert (snapshot["rows_read"], snapshot["rows_loaded"], snapshot["rows_rejected"]) == (5, 3, 1)
@@ -133,12 +133,12 @@ def test_a_row_that_cannot_be_stops_no_other(server: HubServer, tmp_path: Path) 
     server.serve("/ewyluda/gpu-price-index/main/LICENSE", whole(b"MIT License"))
     settings = declare(tmp_path, server, "gpu_price_index")
     ask(settings, "gpu_price_index")
-    found = fetched(settings)["accelerator_prices"]
-    assert found["provider"].to_list() == ["RunPod (community)"]
+    prices = fetched(settings)["accelerator_prices"]
+    assert prices["provider"].to_list() == ["RunPod (community)"]
     reasons = " ".join(read_boards(tmp_path).rejected["reason"])
     assert "has no valid usd_per_device_hour" in reasons
     assert "has no valid provider_tier" in reasons
-    rows = with_newer(price_list(ACCELERATOR_PRICES), found, "accelerator_prices")
+    rows = with_newer(price_list(ACCELERATOR_PRICES), prices, "accelerator_prices")
     assert violations(ACCELERATOR_PRICES, ACCELERATOR_PRICES.conform(rows)) == {}
 
 

@@ -147,8 +147,8 @@ def test_result_files_are_listed_over_all_pages(hub: HubServer, waited: list[flo
         link = {"Link": following} if number + 1 < len(pages) else {}
         hub.serve(here, *([status(500)] if number == 1 else []), whole(json.dumps(page).encode(), **link))
     with Hub(settings(hub), sleep=waited.append) as client:
-        found = list(client.files("org/results", "c0ffee", ".json", "org/model"))
-    assert found == [HubFile("org/results", name, "c0ffee") for name in names]
+        files = list(client.files("org/results", "c0ffee", ".json", "org/model"))
+    assert files == [HubFile("org/results", name, "c0ffee") for name in names]
 
 
 def test_the_newest_commit_is_asked_for_and_an_answer_that_is_no_json_is_retried(

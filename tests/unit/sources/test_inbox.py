@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.commands.app import app
-from pipelines.sources import collect as collecting
+from pipelines.sources import recognition as recognition_of_all
 from pipelines.sources.boards import recognition
 from pipelines.sources.boards.declaration import declared
 from pipelines.sources.collect import collect
@@ -123,8 +123,8 @@ def test_half_a_file_is_replaced_by_its_whole_and_does_not_come_back(home: Setti
     assert any(line.startswith("replaced open_llm_v1:2024-01-01:") for line in lines)
     assert [file.reason.partition(" of ")[0] for file in RawStore(home.raw).forgotten()] == ["it is the beginning"]
     drop(home, "again-2024-01-01.csv", text[: len(text) // 2])
-    found = collect([str(home.inbox)], home)
-    assert "is the beginning of" in found.set_aside[0][1]
+    collected = collect([str(home.inbox)], home)
+    assert "is the beginning of" in collected.set_aside[0][1]
     assert stored(home) == {named: len(text)}
 
 
@@ -172,12 +172,12 @@ def test_links_that_lead_nowhere_or_in_a_circle_are_named_and_the_rest_is_read(h
     for link, target in {"a.csv": "nowhere", "b.csv": "b.csv", "c": "c", "d": "..", "e.bundle": "e.bundle"}.items():
         (home.inbox / link).symlink_to(target)
     lines: list[str] = []
-    found = collect([str(home.inbox)], home, lines.append)
+    collected = collect([str(home.inbox)], home, lines.append)
     reasons = [
         "a.csv cannot be read: No such file or directory",
         "b.csv cannot be read: Too many levels of symbolic links",
     ]
-    assert [reason for _, reason in found.set_aside] == reasons
+    assert [reason for _, reason in collected.set_aside] == reasons
     assert [line.partition(": ")[2] for line in lines if line.startswith("set aside")] == reasons
     assert list(stored(home)) == ["2024-01-01.csv"]
     for link in ("a.csv", "b.csv", "c", "e.bundle"):
@@ -191,8 +191,8 @@ def test_a_link_that_is_called_as_a_bundle_is_not_followed(home: Settings, tmp_p
     (home.inbox / "all.bundle").symlink_to(tmp_path / "elsewhere")
     drop(home, "2024-01-01.csv", board(2))
     assert (new_bundles(home), arriving_bundles(home)) == (([], []), [])
-    found = collect([str(home.inbox)], home)
-    assert (len(found.new), [uri for uri, _ in found.set_aside]) == (1, ["all.bundle"])
+    collected = collect([str(home.inbox)], home)
+    assert (len(collected.new), [uri for uri, _ in collected.set_aside]) == (1, ["all.bundle"])
     # What was only copied in and holds such a link is waited for like any other.
     shutil.copytree(tmp_path / "elsewhere", home.inbox / "copied.bundle", symlinks=True)
     assert arriving_bundles(home) == ["copied.bundle"]
@@ -206,12 +206,12 @@ def test_a_file_that_no_reader_can_bear_keeps_none_of_the_others_out(
     collect([str(home.inbox)], home)
     assert read_as_text(old_lines.read_bytes(), ".csv", "old").height == 2
     assert list(stored(home)) == ["2024-01-01.csv", "2024-01-02.csv"]
-    honest = collecting.recognise
+    honest = recognition_of_all.recognise
 
     def recognise(payload: bytes, *rest: Any, **named: Any) -> Any:
         return 1 / 0 if payload == board(4).encode() else honest(payload, *rest, **named)
 
-    monkeypatch.setattr(collecting, "recognise", recognise)
+    monkeypatch.setattr(recognition_of_all, "recognise", recognise)
     drop(home, "2024-01-03.csv", board(4))
     drop(home, "2024-01-04.csv", board(5))
     ((name, reason),) = collect([str(home.inbox)], home).set_aside

@@ -74,10 +74,10 @@ def test_no_real_file_is_forgotten_here(shared_data: Path) -> None:
 @pytest.mark.parametrize("file", TABLES)
 def test_every_real_file_is_recognised_with_its_layout_board_and_date(shared_data: Path, file: str) -> None:
     path = shared_data / "open_llm_leaderboard" / file
-    found = recognise(path.read_bytes(), path.suffix, path.name)
+    recognised = recognise(path.read_bytes(), path.suffix, path.name)
     stated = next(part for part in path.stem.split("_") if part.count("-") == 2 and part[:2] == "20")
     board = "open_llm_v2" if "v2" in file.partition("_")[0] else "open_llm_v1"
-    assert (found.layout, found.subject, found.as_of.isoformat()) == (TABLES[file][0], board, stated)
+    assert (recognised.layout, recognised.subject, recognised.as_of.isoformat()) == (TABLES[file][0], board, stated)
 
 
 @pytest.mark.data
@@ -86,8 +86,8 @@ def test_a_published_front_is_told_from_a_snapshot_and_dated_by_its_name_or_its_
     shared_data: Path, file: str
 ) -> None:
     path = shared_data / "open_llm_leaderboard" / file
-    found = recognise(path.read_bytes(), path.suffix, path.name)
-    assert (found.source, found.layout, found.as_of) == ("published_fronts", *PUBLISHED_FRONTS[file])
+    recognised = recognise(path.read_bytes(), path.suffix, path.name)
+    assert (recognised.source, recognised.layout, recognised.as_of) == ("published_fronts", *PUBLISHED_FRONTS[file])
 
 
 @pytest.mark.data

@@ -187,9 +187,9 @@ def test_mlx_lm_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
 def test_other_tools_are_read_by_their_own_readers(
     tmp_path: Path, document: dict[str, object], expected: list[tuple[object, ...]]
 ) -> None:
-    found = brief_of(read_measurements(file_of(tmp_path, "result.json", document)))
-    assert len(found) == len(expected)
-    for row, wanted in zip(found, expected, strict=True):
+    rows = brief_of(read_measurements(file_of(tmp_path, "result.json", document)))
+    assert len(rows) == len(expected)
+    for row, wanted in zip(rows, expected, strict=True):
         assert row[:2] == wanted[:2]
         assert row[2] == pytest.approx(wanted[2])
         assert row[3:] == wanted[3:]

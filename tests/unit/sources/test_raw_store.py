@@ -22,10 +22,10 @@ def test_what_went_in_comes_out_to_the_byte_with_where_it_is_from(
     store = RawStore(tmp_path_factory.mktemp("raw"))
     for number, payload in enumerate(sorted(payloads)):
         store.add(payload, ".csv", manifest(uri=f"{number}.csv"))
-    found = store.snapshots("board")
-    assert {snapshot.path.read_bytes() for snapshot in found} == payloads
-    assert all(snapshot.sha256 == digest(snapshot.path.read_bytes()) for snapshot in found)
-    assert {snapshot.manifest.uri for snapshot in found} == {f"{number}.csv" for number in range(len(payloads))}
+    snapshots = store.snapshots("board")
+    assert {snapshot.path.read_bytes() for snapshot in snapshots} == payloads
+    assert all(snapshot.sha256 == digest(snapshot.path.read_bytes()) for snapshot in snapshots)
+    assert {snapshot.manifest.uri for snapshot in snapshots} == {f"{number}.csv" for number in range(len(payloads))}
 
 
 def test_storing_the_same_bytes_again_changes_nothing(store: RawStore, tmp_path: Path) -> None:
@@ -47,9 +47,9 @@ def test_the_fingerprint_changes_with_every_file_that_is_added(store: RawStore) 
 def test_snapshots_come_oldest_first_and_carry_subject_date_and_digest_in_their_name(store: RawStore) -> None:
     for day in (3, 1, 2):
         store.add(bytes([day]), ".csv", manifest(day=day))
-    found = store.snapshots("board")
-    assert [snapshot.manifest.as_of.day for snapshot in found] == [1, 2, 3]
-    assert found[0].snapshot_id == f"subject:2024-01-01:{digest(bytes([1]))[:10]}"
+    snapshots = store.snapshots("board")
+    assert [snapshot.manifest.as_of.day for snapshot in snapshots] == [1, 2, 3]
+    assert snapshots[0].snapshot_id == f"subject:2024-01-01:{digest(bytes([1]))[:10]}"
 
 
 def test_a_file_whose_manifest_was_never_written_was_never_stored(store: RawStore, tmp_path: Path) -> None:

@@ -77,13 +77,13 @@ def test_a_folder_is_collected_with_outliers_and_changed_files_set_aside(tmp_pat
     (folder / "again.json").write_text((folder / "one.json").read_text())
     (folder / "changed.json").write_text((folder / "one.json").read_text().replace("120.0", "130.0"))
     door = shipped_door()
-    found = collected(folder, door, door.devices)
-    assert sorted(found.rows["value"]) == [120.0, 122.0, 124.0, 126.0]
-    outliers = dict(found.outliers.select("value", "reason").iter_rows())
+    shared = collected(folder, door, door.devices)
+    assert sorted(shared.rows["value"]) == [120.0, 122.0, 124.0, 126.0]
+    outliers = dict(shared.outliers.select("value", "reason").iter_rows())
     assert "outside the predicted interval" in outliers[4.0]
     assert "faster than" in outliers[900.0]
-    assert found.refused["file"].to_list() == ["changed.json"]
-    assert (found.files, found.duplicates) == (4, 3)
+    assert shared.refused["file"].to_list() == ["changed.json"]
+    assert (shared.files, shared.duplicates) == (4, 3)
 
 
 def test_what_was_collected_is_a_source_by_which_the_accuracy_tables_grow(tmp_path: Path) -> None:

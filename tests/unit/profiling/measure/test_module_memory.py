@@ -19,11 +19,11 @@ def block() -> nn.Sequential:
 def test_a_module_holds_its_output_and_a_block_at_most_two_of_them() -> None:
     model, tokens = block(), torch.zeros(TOKENS, NARROW)
     with torch.no_grad():
-        found = allocated_by_module(
+        allocated = allocated_by_module(
             {name or "model": each for name, each in model.named_modules()}, lambda: model(tokens)
         )
     wide, narrow = TOKENS * WIDE * FLOAT, TOKENS * NARROW * FLOAT
-    assert found == {"0": (wide, wide), "1": (wide, wide), "2": (narrow, narrow), "model": (narrow, 2 * wide)}
+    assert allocated == {"0": (wide, wide), "1": (wide, wide), "2": (narrow, narrow), "model": (narrow, 2 * wide)}
 
 
 def test_every_measured_module_has_its_memory() -> None:

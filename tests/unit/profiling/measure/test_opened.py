@@ -135,9 +135,9 @@ def test_what_is_packed_by_a_quantiser_s_definition_is_opened_to_the_same_number
     packed: Callable[[], Packed],
 ) -> None:
     stored, stated, whole = packed()
-    found = _opened({**stored, "bias": torch.ones(3)}, stated)
-    assert set(found) == {"layers.0.q_proj.weight", "layers.0.q_proj.bias"}
-    torch.testing.assert_close(found["layers.0.q_proj.weight"].float(), whole.float(), rtol=1e-6, atol=1e-7)
+    tensors = _opened({**stored, "bias": torch.ones(3)}, stated)
+    assert set(tensors) == {"layers.0.q_proj.weight", "layers.0.q_proj.bias"}
+    torch.testing.assert_close(tensors["layers.0.q_proj.weight"].float(), whole.float(), rtol=1e-6, atol=1e-7)
 
 
 def test_a_packing_that_is_not_known_is_refused_by_name() -> None:

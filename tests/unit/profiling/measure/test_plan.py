@@ -88,10 +88,10 @@ def test_what_is_not_a_plan_is_refused(tmp_path: Path) -> None:
 def test_predicted_memory_holds_weights_and_cache_to_the_byte() -> None:
     point = {"model": SMOL, "stage": "decode", "batch": 3, "context": 100, "precision": "float32"}
     config = catalogue()[SMOL].config()
-    found, model = memory_of(point, config), from_config(config)
-    assert found["predicted_weights_bytes"] == 4 * model.parameters_total
-    assert found["predicted_cache_bytes"] == 3 * 100 * model.kv_bytes_per_token(32)
-    assert found["predicted_peak_bytes"] > found["predicted_weights_bytes"] + found["predicted_cache_bytes"]
+    memory, model = memory_of(point, config), from_config(config)
+    assert memory["predicted_weights_bytes"] == 4 * model.parameters_total
+    assert memory["predicted_cache_bytes"] == 3 * 100 * model.kv_bytes_per_token(32)
+    assert memory["predicted_peak_bytes"] > memory["predicted_weights_bytes"] + memory["predicted_cache_bytes"]
 
 
 RATE = 1e11
@@ -117,10 +117,10 @@ TABLES = (
 def test_on_a_device_of_one_rate_the_prediction_is_operations_over_that_rate(stage: str, context: int) -> None:
     point = {"model": SMOL, "stage": stage, "batch": 2, "context": context, "precision": "float32"}
     config = catalogue()[SMOL].config()
-    found = predict(point, config, Ceilings(tuple(TABLES), "float32"))
+    predicted = predict(point, config, Ceilings(tuple(TABLES), "float32"))
     from profiling.measure.prediction import work_of  # noqa: PLC0415
 
-    assert found["uncorrected_s"] == pytest.approx(work_of(point, config)["flops"] / RATE, rel=0.02)
+    assert predicted["uncorrected_s"] == pytest.approx(work_of(point, config)["flops"] / RATE, rel=0.02)
 
 
 def test_a_prediction_without_its_tables_says_which_is_missing() -> None:

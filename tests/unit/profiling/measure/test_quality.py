@@ -132,8 +132,8 @@ def test_answers_are_held_against_those_wanted(checkpoint: Path) -> None:
 def test_what_was_found_becomes_rows_of_the_warehouse_without_the_text(checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "quality.bundle"
     rows = quality([checkpoint], ["float32", "int8_emulated"], text=TEXT, out=out)
-    found = StoredBundles([(cast("RawSnapshot", None), verify(out))])
-    table = POINTS.conform(points(found, {}))
+    bundles = StoredBundles([(cast("RawSnapshot", None), verify(out))])
+    table = POINTS.conform(points(bundles, {}))
     assert not violations(POINTS, table)
     assert table["stage"].to_list() == ["quality", "quality"]
     assert table["precision"].to_list() == ["float32", "int8_emulated"]

@@ -68,6 +68,6 @@ def test_a_step_slower_than_its_budget_runs_once() -> None:
 def test_setting_the_wall_clock_back_changes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10**9, 0, -(10**6)))
     monkeypatch.setattr(time, "time", lambda: next(clock))
-    found = repeat(lambda: time.sleep(0.001), ProcessorClock(), budget_s=0.1, minimum_s=0.0)
-    assert all(0.001 <= seconds < 1 for seconds in found.seconds)
+    timed = repeat(lambda: time.sleep(0.001), ProcessorClock(), budget_s=0.1, minimum_s=0.0)
+    assert all(0.001 <= seconds < 1 for seconds in timed.seconds)
     assert not Repeats([0.1] * 3).converged

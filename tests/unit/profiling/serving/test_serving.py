@@ -81,9 +81,9 @@ def test_tokens_requests_and_waiting_obey_littles_law(traffic: Traffic) -> None:
 
 
 def test_more_users_never_get_more_each_and_together_never_less() -> None:
-    found = [simulate(REPLICA, replace(CHAT, users=users), requests=max(300, 6 * users)) for users in (1, 8, 64, 200)]
-    each = [served.time_per_output_token_s[0] for served in found]
-    together = [served.output_tokens_per_s for served in found]
+    loads = [simulate(REPLICA, replace(CHAT, users=users), requests=max(300, 6 * users)) for users in (1, 8, 64, 200)]
+    each = [served.time_per_output_token_s[0] for served in loads]
+    together = [served.output_tokens_per_s for served in loads]
     assert each == sorted(each)
     assert together == sorted(together)
 
@@ -103,15 +103,15 @@ def test_the_cache_limits_who_runs_and_a_reused_prefix_saves_reading() -> None:
 
 
 def test_a_plan_keeps_its_promise_and_one_replica_less_would_not(door: Door) -> None:
-    found = plans(door, LLAMA, PROMISE, OPTIONS, [H100, "L40S", "B200-SXM-180GB"])
-    assert [plan.devices for plan in found] == sorted(plan.devices for plan in found)
-    for plan in found:
+    replicas = plans(door, LLAMA, PROMISE, OPTIONS, [H100, "L40S", "B200-SXM-180GB"])
+    assert [plan.devices for plan in replicas] == sorted(plan.devices for plan in replicas)
+    for plan in replicas:
         assert not PROMISE.broken_by(plan.served)
         assert plan.certainty in {"surely", "likely"}
         if plan.replicas > 1:
             fewer = replace(CHAT, users=-(-50 // (plan.replicas - 1)))
             assert PROMISE.broken_by(simulate(plan.replica, fewer, enough_requests(plan.replica, fewer)))
-    row = found[0].row()
+    row = replicas[0].row()
     hourly = row["usd_per_hour"]
     spent = sum(
         float(str(row[f"usd_per_million_{side}_tokens"])) * float(str(row[f"{side}_tokens_per_s"])) * 3600 / 1e6
