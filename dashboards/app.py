@@ -16,6 +16,7 @@ import duckdb
 import panel as pn
 from bokeh.document import Document
 from bokeh.util.warnings import BokehUserWarning
+from jinja2 import Environment, Template
 from panel.io.resources import component_resource_path
 from tornado.web import ErrorHandler
 
@@ -24,7 +25,7 @@ from dashboards.data import Data
 from dashboards.own_files import COOKIE, OwnFiles
 from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
 from dashboards.parts import formats, theme
-from dashboards.parts.page import NothingToShow, below, card, html
+from dashboards.parts.page import NothingToShow, card, html, together, working
 from dashboards.parts.session import CALM_MS
 from dashboards.parts.templates import macro
 from dashboards.places import address_of, bound_connections, has_left
@@ -123,11 +124,13 @@ def _opener(
         token = pn.state.cookies.get(COOKIE, "")
         if own.enter(token):
             pn.state.on_session_destroyed(lambda _gone: own.leave(token))
-        made = _session(shown, own.data_of(token))
-        metrics.places.sent(context.id)
-        metrics.began(shown.name, time.perf_counter() - began)
+
+        def made() -> None:
+            metrics.places.sent(context.id)
+            metrics.began(shown.name, time.perf_counter() - began)
+
         pn.state.on_session_destroyed(lambda gone: metrics.places.leave(gone.id))
-        return made
+        return _session(shown, own.data_of(token), made)
 
     return open_session
 
@@ -148,50 +151,81 @@ class _Shell(pn.Template):
         return made
 
 
-def _session(page: Page, data: Data) -> pn.Template:
-    content, published = _content(page, data)
+def _session(page: Page, data: Data, made: Callable[[], object] = lambda: None) -> pn.Template:
+    """A page for one session: its shell at once, its content while the browser loads the scripts.
+
+    Args:
+        page: The page.
+        data: What it shows.
+        made: Called when its content is made.
+    """
     template = _Shell(_shell(), design=theme.DESIGN, location=True)
-    groups = [(group, list(members)) for group, members in groupby(PAGES, key=lambda each: each.group)]
-    template.add_variable("groups", groups)
-    template.add_variable("here", page.name)
-    template.add_variable("slug", page.slug)
-    template.add_variable("versions", _versions())
     document = documentation.EXPLAINED.get(page.name, "")
-    template.add_variable("document", (document, documentation.title(document)))
-    template.add_variable("glossary_version", glossary.version())
-    template.add_variable("bare", content.is_bare)
-    template.add_variable("published", published)
-    template.add_variable("published_title", str(data.home))
-    template.add_variable("widget_css", component_resource_path(theme.DESIGN, "modifiers", theme.WIDGET_CSS))
-    template.add_variable("has_sidebar", content.sidebar is not None)
-    template.add_variable("sidebar_title", content.sidebar_title)
-    template.add_variable("is_sidebar_last", content.is_sidebar_last)
-    hint = html()
-    brought = html(_own_files(page, data))
-    # A column in any case: for a root of HTML the browser would load MathJax, half of all scripts together.
-    template.add_panel("overlay", content.overlay or pn.Column(margin=0))
-    sidebar = content.sidebar
-    # Filters come after the first chart, which nobody can filter before it is there.
-    places = {"main": [hint, brought, content.main], "sidebar": [below(lambda: [sidebar])] if sidebar else []}
-    # What is to come is told from what is empty by the mark of all that waits.
-    columns = {
-        name: pn.Column(html(css_classes=["waiting"]), sizing_mode="stretch_width", margin=0)
-        for name, parts in places.items()
-        if parts
+    variables = {
+        "groups": _groups(),
+        "here": page.name,
+        "slug": page.slug,
+        "versions": _versions(),
+        "document": (document, documentation.title(document)),
+        "glossary_version": glossary.version(),
+        "bare": page.is_bare(_search()),
+        "published": _published(data),
+        "published_title": str(data.home),
+        "widget_css": component_resource_path(theme.DESIGN, "modifiers", theme.WIDGET_CSS),
+        "sidebar_title": page.sidebar,
+        "is_sidebar_last": page.is_sidebar_last,
     }
-    for name, column in columns.items():
-        template.add_panel(name, column)
+    for name, value in variables.items():
+        template.add_variable(name, value)
+    # What is to come is told from what is empty by the mark of all that waits.
+    main, sidebar = (
+        pn.Column(html(working("Drawing the page …"), css_classes=["waiting"]), sizing_mode="stretch_width", margin=0)
+        for _ in range(2)
+    )
+    overlay = pn.Column(margin=0)
+    for name, root in {"main": main, "overlay": overlay, **({"sidebar": sidebar} if page.sidebar else {})}.items():
+        template.add_panel(name, root)
 
     def fill() -> None:
-        for name, column in columns.items():
-            column.objects = places[name]
+        hint = html()
+        content = _content(page, data, hint)
+        brought = _own_files(page, data)
+        main.objects = [hint, *([html(brought)] if brought else []), content.main]
+        if content.overlay is not None:
+            overlay.objects = [content.overlay]
+        if page.sidebar:
+            pn.state.onload(functools.partial(_fill_sidebar, sidebar, content))
+        if content.state is not None:
+            _keep_address(content)
+        made()
 
     _once_sent(fill)
-    if content.state is not None:
-        _keep_address(content)
-    if published:
-        _watch_for_newer(data, hint)
     return template
+
+
+def _fill_sidebar(sidebar: pn.Column, content: Content) -> None:
+    """Filters come after the first chart, which nobody can filter before it is there."""
+    with together():
+        if content.sidebar is None:
+            sidebar.param.update(objects=[], css_classes=["nothing"])
+        else:
+            sidebar.objects = [content.sidebar()]
+
+
+@functools.cache
+def _groups() -> list[tuple[str, list[Page]]]:
+    return [(group, list(members)) for group, members in groupby(PAGES, key=lambda each: each.group)]
+
+
+def _search() -> str:
+    return pn.state.location.search if pn.state.location else ""
+
+
+def _published(data: Data) -> str:
+    try:
+        return f"data published {formats.age(data.release().published_at)}"
+    except NotPublished:
+        return ""
 
 
 def _message(name: str, *values: object) -> str:
@@ -233,23 +267,32 @@ def _versions() -> dict[str, str]:
 
 
 @functools.cache
-def _shell() -> str:
-    return (_ASSETS / "shell.html").read_text("utf-8")
+def _shell() -> Template:
+    """The template of all pages; given its text, Panel would compile it anew for each session."""
+    environment = Environment(autoescape=False, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - Panel's own way
+    return environment.from_string((_ASSETS / "shell.html").read_text("utf-8"))
 
 
-def _content(page: Page, data: Data) -> tuple[Content, str]:
-    """Content of a page and when its data was published; where there is none, what to do about it."""
+def _content(page: Page, data: Data, hint: pn.pane.HTML) -> Content:
+    """Content of a page; where there is none, what to do about it.
+
+    Args:
+        page: The page.
+        data: What it shows.
+        hint: Says so once there are newer data.
+    """
     try:
         release = data.release()
-        content = page.build(data, pn.state.location.search if pn.state.location else "")
+        content = page.build(data, _search())
     except NotPublished as error:
-        return _nothing_yet(data, str(error)), ""
+        return _nothing_yet(data, str(error))
     except NothingToShow as error:
-        return _nothing_yet(data, str(error), data.release()), ""
+        return _nothing_yet(data, str(error), data.release())
     except Exception as error:
         LOGGER.exception("Page %s could not be built.", page.name)
-        return _broken(error), ""
-    return content, f"data published {formats.age(release.published_at)}"
+        return _broken(error)
+    _watch_for_newer(data, release, hint)
+    return content
 
 
 def _nothing_yet(data: Data, reason: str, seen: Release | None = None) -> Content:
@@ -272,12 +315,10 @@ def _broken(error: Exception) -> Content:
     return Content(card(html(_message("broken", isinstance(error, duckdb.Error), line))))
 
 
-def _watch_for_newer(data: Data, hint: pn.pane.HTML) -> None:
-    shown = data.release().path
-
+def _watch_for_newer(data: Data, shown: Release, hint: pn.pane.HTML) -> None:
     def look() -> None:
         try:
-            newer = data.release().path != shown
+            newer = data.release() != shown
         except NotPublished:
             return
         if newer and not hint.object:

@@ -107,7 +107,7 @@ def wrong(status: int, path: str) -> bytes:
 _WRONG = {
     404: (
         "There is no such page",
-        "The address may be misspelled. Any page can search models and devices.",
+        "The address may be misspelled. The field above finds models, devices, pages and terms.",
     ),
     403: ("This request is not allowed here", "The request came from another site, or without a session of this one."),
     405: ("This is not possible at this address", "Pages accept only requests to read them."),

@@ -229,7 +229,8 @@
       field.setAttribute("aria-activedescendant", options()[place].id)
       options()[place].scrollIntoView({block: "nearest"})
     }
-    const go = (place) => { if (found[place]) location.assign(found[place].address) }
+    const root = field.dataset.root ?? ""  // pages about errors stand at any address
+    const go = (place) => { if (found[place]) location.assign(root + found[place].address) }
     const element = (name, text, parent, className = "") => {
       const made = document.createElement(name)
       made.textContent = text
@@ -256,7 +257,7 @@
       const query = field.value.trim(), mine = ++asked
       if (!query) { found = []; answered = ""; close(); return }
       try {
-        const answer = await fetch(`search?q=${encodeURIComponent(query)}`)
+        const answer = await fetch(`${root}search?q=${encodeURIComponent(query)}`)
         if (!answer.ok) return
         const reply = await answer.json()
         if (mine !== asked) return

@@ -96,7 +96,7 @@ class Cells:
         self.figure.min_border_right = max(12, round(len(columns[-1]) * _LETTER_PX * math.cos(_SLOPE)))
         for ticker, names, words in zip(self._tickers, self._names, (columns, rows), strict=True):
             ticker.ticks = list(range(len(words)))
-            names.data = {"name": [word if len(word) <= 34 else word[:33] + "…" for word in words]}
+            names.data = {"name": list(words)}
         self.figure.x_range.update(start=-0.5, end=len(columns) - 0.5)
         self.figure.y_range.update(start=len(rows) - 0.5, end=-0.5)
         self.figure.height = len(rows) * self._row_px + _FRAME_PX

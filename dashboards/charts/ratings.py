@@ -22,11 +22,15 @@ from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 _COLUMNS = ("row", "x", "low", "high", "colour", "mark", "fill", "name", "first", "second")
-_FRAME_PX, _LEAST_PX = 82, 150
+_FRAME_PX, _LEAST_PX, _TWO_LINES_PX = 82, 150, 30
 # A name may take a third of a phone, not more; the account goes first, and what ends in a format
-# or mode is cut in the middle, before its last whole words.
+# or mode is cut in the middle, before its last whole words. Plain words go on in a second line, where rows have two.
 LABELS_JS = """const most = window.innerWidth < 700 ? 19 : 38
 const name = String(rows.data.name[Math.round(tick)] ?? '')
+if (rows.tags.includes('two lines') && name.length > most) {
+  const at = name.lastIndexOf(' ', most)
+  if (at > 0 && name.length - at - 1 <= most) return name.slice(0, at) + '\\n' + name.slice(at + 1)
+}
 const text = name.length > most ? name.replace(/^[^ /]+[/]/, '') : name
 if (text.length <= most) return text
 const has_end = / [·(]/.test(text) || !text.includes(' ')
@@ -102,6 +106,7 @@ class RowsChart:
     def show(self, rows: Rows) -> None:
         """Draw the rows."""
         count = len(rows.names)
+        self.rows.tags = ["two lines"] if rows.row_px >= _TWO_LINES_PX else []
         self.rows.data = {"name": list(rows.names)}
         self.ticker.ticks = list(range(count))
         self.marks.data = {column: rows.marks[column].to_numpy() for column in _COLUMNS}

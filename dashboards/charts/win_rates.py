@@ -17,12 +17,13 @@ from dashboards.parts import formats, theme
 
 NAME = "win_rates"
 MOST_MODELS = 20
-# From losing to winning, orange to blue, which every kind of colour vision tells apart; even is grey on both themes.
+# From losing to winning, orange to blue, which every kind of colour vision tells apart; even is a grey between those of
+# both themes, so that it neither glares nor vanishes.
 SHADES = (
-    "#a34f06", "#bd6a1a", "#d1883d", "#dda66c", "#dcc3a3", "#cfd2d6", "#aac3df", "#82aede", "#5a95d6", "#377bc4",
+    "#a34f06", "#b05f10", "#c67d3a", "#c4935f", "#b59f85", "#9ea5ad", "#8ba6c4", "#6f9dd0", "#5590d3", "#3072b8",
     "#1f5fa8",
 )  # fmt: skip
-INKS = tuple("#10151b" if 1 < place < len(SHADES) - 3 else "#ffffff" for place in range(len(SHADES)))
+INKS = tuple("#10151b" if 1 < place < len(SHADES) - 2 else "#ffffff" for place in range(len(SHADES)))
 """What can be read on each shade."""
 _COLUMNS = ("column", "row", "model", "opponent", "shade", "ink", "text", "first", "second")
 _CELL_PX, _FRAME_PX = 27, 215

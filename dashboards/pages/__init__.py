@@ -30,31 +30,32 @@ PAGES: tuple[Page, ...] = (
     Page(
         "advisor", "Advisor", "advisor", advisor.build,
         "What to run on your machine: the most capable model that fits, its format, speed, evidence and command.",
+        sidebar="My machine",
     ),
     Page(
         "which_gpu", "Which GPU?", "which-gpu", of_session(which_gpu.WhichGpu),
         "How many accelerators of each kind a model needs, and what serving it costs.",
-        "Hardware",
+        "Hardware", sidebar="Filters",
     ),
     Page(
         "processors", "Processors", "processors", of_session(processors.Processors),
         "CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what limits each.",
-        "Hardware",
+        "Hardware", sidebar="Load",
     ),
     Page(
         "serve", "Serve", "serve", of_session(serve.Serve),
         "How many devices of each kind meet latency targets for many users, and what a million tokens cost.",
-        "Hardware",
+        "Hardware", sidebar="Traffic",
     ),
     Page(
         "choices", "Choices", "choices", choices.build,
         "Every rated model on your accelerators, within limits of speed, cost and carbon, and why others fail.",
-        "Hardware",
+        "Hardware", sidebar="Filters",
     ),
     Page(
         "leaderboard", "Leaderboard", "leaderboard", leaderboard.build,
         "Every evaluated model, ranked, with intervals: filter, search, and plot any measure against any other.",
-        "Quality",
+        "Quality", sidebar="Filters",
     ),
     Page(
         "pareto", "Pareto", "pareto", pareto.build,
@@ -74,42 +75,42 @@ PAGES: tuple[Page, ...] = (
     Page(
         "compare", "Compare", "compare", compare.build,
         "A few models side by side, and which of their differences exceed noise.",
-        "Quality",
+        "Quality", sidebar="Models",
     ),
     Page(
         "arena", "Arena ratings", "arena", arena.build,
         "What people prefer: ratings with intervals, ranks, and win rates.",
-        "Preference",
+        "Preference", sidebar="Filters",
     ),
     Page(
         "open_vs_proprietary", "Open vs proprietary", "open-vs-proprietary", open_vs_proprietary.build,
         "How far open models trail proprietary ones, in points and in months, and what it takes to serve them.",
-        "Preference",
+        "Preference", sidebar="Filters",
     ),
     Page(
         "roofline", "Roofline", "roofline", of_session(roofline.Roofline),
         "What limits each operator of a model on an accelerator, and how long it takes.",
-        "Speed",
+        "Speed", sidebar="Filters",
     ),
     Page(
         "measured", "Measured", "measured", measured.build,
         "Measured time and memory on real devices, module by module, compared with predictions.",
-        "Speed",
+        "Speed", sidebar="Filters",
     ),
     Page(
         "how_far_off", "How far off", "how-far-off", of_session(how_far_off.HowFarOff),
         "Predictions compared with published measurements: error by engine and device, and where it is largest.",
-        "Speed",
+        "Speed", sidebar="Stage",
     ),
     Page(
         "footprint", "Footprint", "footprint", footprint.build,
         "What the boards spent on evaluation, and what a million tokens cost in energy and carbon as models grow.",
-        "Data",
+        "Data", sidebar="Filters",
     ),
     Page(
         "sql", "SQL", "sql", of_session(sql.SqlPage),
         "Query the warehouse yourself: every table and column, with a chart of the result.",
-        "Data",
+        "Data", sidebar="Tables", is_sidebar_last=True,
     ),
     Page(
         "own", "Bring your own", "own", own.build,
@@ -120,13 +121,16 @@ PAGES: tuple[Page, ...] = (
 """In the order of the navigation; pages of one group follow one another."""
 
 SUBJECTS: tuple[Page, ...] = (
-    Page("model", "Model", "model", of_session(model.ModelPage)),
-    Page("device", "Device", "device", of_session(device.DevicePage)),
+    Page("model", "Model", "model", of_session(model.ModelPage), sidebar="Model"),
+    Page("device", "Device", "device", of_session(device.DevicePage), sidebar="Device"),
     Page("glossary", "Glossary", "glossary", glossary.build),
 )
 """Pages about one model, one device and one word, which search and names lead to; navigation does not list them."""
 
-CHART = Page("chart", "Chart", "chart", lambda data, search: chart.build(data, search, (*PAGES, *SUBJECTS)))
+CHART = Page(
+    "chart", "Chart", "chart", lambda data, search: chart.build(data, search, (*PAGES, *SUBJECTS)),
+    is_bare=chart.is_bare,
+)  # fmt: skip
 """One chart of any page by itself."""
 
 __all__ = ["CHART", "PAGES", "SUBJECTS", "Content", "Page"]

@@ -29,9 +29,7 @@ class ChartCard:
         self._heading, self._legend, self._below = page.html(), page.html(), page.html()
         self._absent = page.html(visible=False)
         self._sql = page.html()
-        above = pn.FlexBox(
-            *controls, align_items="end", gap="8px 14px", margin=(10, 0, 0, 0), sizing_mode="stretch_width"
-        )
+        above = page.row(*controls, gap="8px 14px", margin=(10, 0, 0, 0))
         self._body = pn.Column(
             *([above] if controls else []),
             self._legend,

@@ -13,6 +13,11 @@ _GIB = """const size = Math.pow(2, tick)
 return (size >= 10 ? Math.round(size).toLocaleString('en') : parseFloat(size.toPrecision(2))) + ' GiB'"""
 
 
+def picked(width: int, *, is_wide: bool = False) -> dict[str, Any]:
+    """Options of a field in a row of fields: so many pixels wide, on a phone half of the screen or all of it."""
+    return {"width": width, "sizing_mode": "fixed", "css_classes": ["pick", "wide"] if is_wide else ["pick"]}
+
+
 def select(state: UrlState, name: str, label: str, **options: Any) -> pn.widgets.Select:
     """A drop-down for a Selector of the state."""
     fixed = {"options": _choices(state, name), "sizing_mode": "stretch_width"}

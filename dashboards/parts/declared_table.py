@@ -87,17 +87,18 @@ def priority_columns(name: str, figure: str, width: int) -> tuple[Mapping[str, A
     return {"field": name, "responsive": 0, **_giving_way(width)}, {"field": figure, "responsive": 0}
 
 
-def _giving_way(width: int, texts: int = 1, figures: Sequence[int] = (_FIGURE_PX,)) -> dict[str, Any]:
+def _giving_way(width: int, texts: Sequence[int] = (), figures: Sequence[int] = (_FIGURE_PX,)) -> dict[str, Any]:
     """Names give way on a small screen: to what figures and other texts of a row leave there.
 
     Args:
         width: Most pixels of the text.
-        texts: How many there are in a row.
+        texts: Most pixels of each text in a row; two share the room as their widths do, within bounds.
         figures: Pixels of each figure in it.
     """
-    share, least = (64 // texts, 96) if texts > 1 else (52, 130) if len(figures) < 2 else (38, 110)
-    rest = 100 * (_NARROWEST_PX - _OPENER_PX - (sum(figures) or _FIGURE_PX)) // (_NARROWEST_PX * texts)
-    return {"width": f"{max(share, rest)}%", "minWidth": least, "maxWidth": width}
+    part = min(max(width / sum(texts), 0.42), 0.58) if len(texts) == 2 else 1 / max(len(texts), 1)
+    room, least = (64, 96 * len(texts)) if len(texts) > 1 else (52, 130) if len(figures) < 2 else (38, 110)
+    rest = 100 * (_NARROWEST_PX - _OPENER_PX - (sum(figures) or _FIGURE_PX)) // _NARROWEST_PX
+    return {"width": f"{max(room, rest) * part:.0f}%", "minWidth": round(least * part), "maxWidth": width}
 
 
 class FactTable:
@@ -117,7 +118,8 @@ class FactTable:
         texts = [fact for fact in facts.values() if fact is name or (fact.stays and not fact.format)]
         stays = [fact for fact in facts.values() if fact.stays or fact is name]
         figures = [_width(fact) for fact in stays if fact.format]
-        narrower = {fact.title: _giving_way(_width(fact), len(texts), figures) for fact in texts}
+        widths = [_width(fact) for fact in texts]
+        narrower = {fact.title: _giving_way(width, widths, figures) for fact, width in zip(texts, widths, strict=True)}
         options = table_options(
             PAGE, *({"field": fact.title, "responsive": 0, **narrower.get(fact.title, {})} for fact in stays)
         )

@@ -35,23 +35,17 @@ class Content:
 
     Attributes:
         main: The page itself.
-        sidebar: Its filters, where it has any.
+        sidebar: Makes its filters, where it has any; they come after the first chart, which nobody can filter before.
         overlay: What lies above it, such as a card.
         state: Choices that are kept in the address.
-        sidebar_title: What the sidebar is called where it is folded.
-        is_sidebar_last: Whether the keyboard and small screens come to it after the page: it is looked up, not chosen.
         address_begins: Names and values that stand in the address before the choices.
-        is_bare: Whether it stands without navigation, inside another page.
     """
 
     main: pn.viewable.Viewable
-    sidebar: pn.viewable.Viewable | None = None
+    sidebar: Callable[[], pn.viewable.Viewable] | None = None
     overlay: pn.viewable.Viewable | None = None
     state: UrlState | None = None
-    sidebar_title: str = "Filters"
-    is_sidebar_last: bool = False
     address_begins: Sequence[tuple[str, str]] = ()
-    is_bare: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +59,10 @@ class Page:
         build: Makes its content for one session, from the data and the query string of the address.
         summary: What it answers, in a sentence; pages without one are not offered on the first page.
         group: The menu it is listed in; pages without one are listed by themselves.
+        sidebar: What its sidebar is called where it is folded; empty where it has none. A browser is told before the
+            content is made, so that it loads the scripts meanwhile.
+        is_sidebar_last: Whether the keyboard and small screens come to it after the page: it is looked up, not chosen.
+        is_bare: Whether it stands without navigation, inside another page, for the query string of an address.
     """
 
     name: str
@@ -73,6 +71,9 @@ class Page:
     build: Callable[[Data, str], Content] = field(repr=False)
     summary: str = ""
     group: str = ""
+    sidebar: str = ""
+    is_sidebar_last: bool = False
+    is_bare: Callable[[str], bool] = field(default=lambda _search: False, repr=False)
 
 
 class OfSession(Protocol):
@@ -121,6 +122,22 @@ def html(text: str = "", **options: Any) -> pn.pane.HTML:
 def card(*objects: Any, **options: Any) -> pn.Column:
     """A framed part of a page."""
     return pn.Column(*objects, css_classes=["card"], sizing_mode="stretch_width", margin=(0, 0, 16, 0), **options)
+
+
+def row(*objects: Any, gap: str = "10px 14px", align: str = "end", **options: Any) -> pn.Row:
+    """Parts side by side that go on below where there is no more room.
+
+    Panel's own `FlexBox` takes server and browser as long as ten other parts.
+
+    Args:
+        objects: The parts, each with a width of its own.
+        gap: Between lines and between parts of a line, as CSS has it.
+        align: Where a part stands that is lower than its line, as `align-self` has it.
+        options: Of the row.
+    """
+    # Of a row that stretches, Panel makes the widths of all parts together the least width of the page.
+    styles = {"gap": gap, "--align": align, "width": "100%"}
+    return pn.Row(*objects, css_classes=["wrapping"], styles=styles, **{"sizing_mode": "fixed", "margin": 0, **options})
 
 
 def drawer(details: pn.viewable.Viewable, shut: Callable[[], object]) -> pn.Column:
@@ -216,7 +233,7 @@ def picture_buttons(
     if downloads is None:
         return buttons
     buttons.sizing_mode = None
-    return pn.FlexBox(buttons, downloads, align_items="end", gap="6px", margin=0, sizing_mode="stretch_width")
+    return row(buttons, downloads, gap="6px")
 
 
 def download_buttons(

@@ -39,6 +39,7 @@ def test_on_a_phone_the_verdict_stands_in_the_row_of_each_candidate(browser: Bro
         verdicts = page.locator('.tabulator-row [tabulator-field="Verdict"]').locator("visible=true")
         assert {"Runs well", "Needs more memory"} <= set(verdicts.all_inner_texts())
         assert verdicts.count() == page.locator(".tabulator-row").count()
+        assert max(row.bounding_box()["height"] for row in page.locator(".tabulator-row").all()) < 90  # four lines
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 

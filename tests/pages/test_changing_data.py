@@ -66,10 +66,12 @@ def test_a_page_waits_for_data_then_shows_it_safely_and_says_when_there_is_newer
     for visit in visiting(browser, changing.url):
         page = visit.open("leaderboard?board=open_llm")
         page.locator("code", has_text="skyline refresh").wait_for()
+        page.locator(".sidebar").wait_for(state="hidden")  # there is nothing to filter
 
         publish_with_evil_names(bundled_home, home)
         page.locator(".tabulator-row").first.wait_for()
         visit.settle()
+        assert page.locator(".sidebar").is_visible()
         page.locator(".tabulator-row [tabulator-field=model_id]").get_by_text(EVIL, exact=True).click()
         page.locator(".drawer").get_by_role("heading", name=EVIL).wait_for()
         assert page.evaluate("window.ran") is None

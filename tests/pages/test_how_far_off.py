@@ -3,12 +3,18 @@
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext
 
 from profiling.accuracy.held_out import held_out_errors
 
-from .served_pages import Visit, downloaded
+from .served_pages import Served, Visit, downloaded, visiting
 
 pytestmark = [pytest.mark.page]
+
+_LABELS = """() => {
+  const [{model: figure}] = [...Bokeh.index.query((view) => view.model.name === "error_on_what_was_left_out")]
+  const [axis] = figure.left
+  return axis.formatter.doFormat(axis.ticker.ticks, {}) }"""
 
 
 def test_the_errors_are_those_that_ship_and_the_address_brings_the_choice_back(visit: Visit, tmp_path: Path) -> None:
@@ -32,3 +38,10 @@ def test_the_errors_are_those_that_ship_and_the_address_brings_the_choice_back(v
     # Nothing that others measured ships: the page says what brings it.
     page.get_by_text("skyline refresh --source online").wait_for()
     assert visit.errors == []
+
+
+def test_on_a_phone_every_stage_is_named_in_full(browser: BrowserContext, served: Served) -> None:
+    for visit in visiting(browser, served.url, width=390):
+        labels = visit.open("how-far-off").evaluate(_LABELS)
+        assert "prefill on several\ndevices" in labels
+        assert not any("…" in label for label in labels)

@@ -4,7 +4,7 @@ import json
 import re
 import urllib.request
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -18,7 +18,7 @@ from profiling.devices.accelerators import GIB
 from profiling.models.gguf import gguf_file_size_bytes
 from warehouse.settings import Settings
 
-from .faults import resize
+from .faults import faults, resize
 from .served_pages import Served, Visit
 
 # Bokeh calls pandas so; it is theirs to mend.
@@ -51,6 +51,23 @@ def test_a_query_finds_what_people_call_a_model_a_device_or_a_page(data: Data) -
     slips = find(data, PAGES, "RTX 4O9O")
     assert slips
     assert {hit.note for hit in slips} == {"spelled alike"}
+
+
+def test_a_model_without_an_address_on_the_hub_lists_the_results_under_its_name(data: Data) -> None:
+    scores = ModelPage(data, "?id=GPT-5.2").scores.rows
+    assert {"GPT-5.2", "gpt-5.2-2025-12-11_high"} <= set(scores["name_in_source"])  # of one board with its effort
+    assert not any("pro" in name.lower() or "codex" in name.lower() for name in scores["name_in_source"])
+    assert scores.height >= data.ask("model_ability", model_id="GPT-5.2")["results"].max()
+
+
+def test_an_address_that_leads_nowhere_has_the_search_of_every_page(visit: Visit) -> None:
+    page = visit.page
+    page.goto(visit.url + "nothing/at/all")
+    assert faults(page, 390, "dark") == []
+    page.get_by_role("combobox").fill("qwen2.5 7b instruct")
+    page.get_by_role("option").first.wait_for()
+    page.get_by_role("combobox").press("Enter")
+    page.wait_for_url(lambda url: MODEL in unquote(url))
 
 
 def test_no_text_reaches_the_file_system(data: Data, tmp_path: Path) -> None:

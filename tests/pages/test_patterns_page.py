@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from dashboards.charts.win_rates import INKS, SHADES
 from warehouse.publish import current
 
 from .served_pages import Visit
@@ -22,6 +23,25 @@ _TITLE = """(name) => { for (const d of Bokeh.documents) for (const m of d._all_
 def asked(home: Path, sql: str) -> list[tuple[Any, ...]]:
     with duckdb.connect(str(current(home / "published").path), read_only=True) as connection:
         return connection.sql(sql).fetchall()
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours, by WCAG 2."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_a_cell_of_no_difference_neither_glares_nor_vanishes_and_every_figure_can_be_read() -> None:
+    assert all(contrast(shade, ink) >= 4.5 for shade, ink in zip(SHADES, INKS, strict=True))
+    on_light, on_dark = (contrast(SHADES[len(SHADES) // 2], surface) for surface in ("#ffffff", "#161b22"))
+    assert on_light > 2
+    assert 4 < on_dark < 8
 
 
 def test_the_correlations_drawn_are_those_of_the_warehouse_and_follow_the_kind_chosen(

@@ -166,10 +166,9 @@ class Advisor:
     def _describe(self) -> dict[str, Any]:
         return {"address": f"advisor{self.state.address()}", "scale": "Epoch Capabilities Index", "interval": "90 %"}
 
-    def content(self) -> Content:
-        """Everything in its place."""
+    def _sidebar(self) -> pn.Column:
         state, margin = self.state, (0, 0, 10, 0)
-        sidebar = pn.Column(
+        return pn.Column(
             controls.text(
                 state, "machine", "My machine", margin=margin, sizing_mode="stretch_width",
                 placeholder="4090, 2x3090, m3 max 64gb, other: 16 GB at 288 GB/s, 30 TFLOPS",
@@ -190,6 +189,9 @@ class Advisor:
             ),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
+
+    def content(self) -> Content:
+        """Everything in its place."""
         lead = page.opening(
             "Advisor",
             "What to run on your machine: the most capable model that fits, in which format, how fast, and how "
@@ -205,7 +207,7 @@ class Advisor:
             self.table.card,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main=main, sidebar=sidebar, state=state, sidebar_title="My machine")
+        return Content(main=main, sidebar=self._sidebar, state=self.state)
 
 
 def _ablest_offloaded(advice: Advice) -> Candidate | None:

@@ -93,15 +93,10 @@ def offer(state: UrlState, name: str, options: Mapping[str, Any], default: Any) 
     return []
 
 
-def picks(state: BoardState, **more: tuple[str, int]) -> dict[str, pn.Column]:
+def picks(state: BoardState, **more: tuple[str, int]) -> dict[str, pn.widgets.Select]:
     """Selects of the board shown, and of `more`: label and width in pixels of each."""
     return {
-        name: pn.Column(
-            controls.select(state, name, label),
-            width=width,
-            margin=0,
-            css_classes=["pick", "wide"] if name == "source" else ["pick"],
-        )
+        name: controls.select(state, name, label, **controls.picked(width, is_wide=name == "source"))
         for name, (label, width) in {**_PICKS, **more}.items()
     }
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import panel as pn
 import polars as pl
 
 from analytics.ratings.elo import K_FACTOR
@@ -27,7 +26,7 @@ class WorkedVote:
     def __init__(self, data: Data, state: ArenaState) -> None:
         self._data, self._state = data, state
         self._pane = page.html()
-        fields = pn.FlexBox(
+        fields = page.row(
             controls.select(state, "first", "Model A", **_FIELD), controls.select(state, "second", "Model B", **_FIELD),
             gap="12px", margin=(10, 0, 8, 0),
         )  # fmt: skip

@@ -254,12 +254,12 @@ class Arena(SessionPage[ArenaState]):
             "People choose between two answers without knowing which model wrote them. These are the ratings "
             "those votes give, and how certain they are.",
         )
-        picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
+        picks = page.row(*self.picks.values(), margin=(12, 0, 14, 0))
         main = pn.Column(
             page.html(lead), picks, self.notes, self.card.column, page.below(self._more),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+        return Content(main=main, sidebar=self._sidebar, state=self.state)
 
     def _more(self) -> list[pn.Column]:
         table = page.card(

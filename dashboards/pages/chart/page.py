@@ -28,29 +28,34 @@ def build(data: Data, search: str, pages: Sequence[Page]) -> Content:
     """
     fields = parse_qsl(search.lstrip("?"), keep_blank_values=True)
     of = next((value for name, value in fields if name == "of"), "")
-    is_bare = ("frame", "yes") in fields
     choices = urlencode([(name, value) for name, value in fields if name not in {"of", "frame"}], safe="/:")
     choices = f"?{choices}" if choices else ""
     slug, _, name = of.rpartition("/")
     owner = {each.slug or "home": each for each in pages}.get(slug)
     if owner is None:
-        return _unknown(of, is_bare=is_bare)
+        return _unknown(of)
     with page.all_at_once():
         content = owner.build(data, choices)
     charts = objects.charts(content, owner.slug, choices)
     if name not in charts:
-        return _unknown(of, owner.slug, list(charts.values()), is_bare=is_bare)
-    begins = [("of", of), *([("frame", "yes")] if is_bare else [])]
+        return _unknown(of, owner.slug, list(charts.values()))
+    is_framed = is_bare(search)
+    begins = [("of", of), *([("frame", "yes")] if is_framed else [])]
     alone = _Alone(data, content, charts[name], root_of(pn.state.curdoc, data.proxies))
     return Content(
-        pn.Column(alone.chart.card, alone.source if is_bare else alone.rest, sizing_mode="stretch_width"),
-        state=content.state, address_begins=begins, is_bare=is_bare,
+        pn.Column(alone.chart.card, alone.source if is_framed else alone.rest, sizing_mode="stretch_width"),
+        state=content.state, address_begins=begins,
     )  # fmt: skip
 
 
-def _unknown(of: str, slug: str = "", others: Sequence[objects.Chart] = (), *, is_bare: bool = False) -> Content:
+def _unknown(of: str, slug: str = "", others: Sequence[objects.Chart] = ()) -> Content:
     shown = render(__file__, "unknown.html", of=of, slug=slug, others=others)
-    return Content(page.card(page.html(shown)), is_bare=is_bare)
+    return Content(page.card(page.html(shown)))
+
+
+def is_bare(search: str) -> bool:
+    """Whether the query string of an address asks for the chart alone, to stand inside another page."""
+    return ("frame", "yes") in parse_qsl(search.lstrip("?"), keep_blank_values=True)
 
 
 class _Alone:

@@ -388,7 +388,7 @@ class Choices:
             sizing_mode="stretch_width",
             margin=0,
         )
-        return Content(main=main, sidebar=self._sidebar(), overlay=self.drawer, state=self.state)
+        return Content(main=main, sidebar=self._sidebar, overlay=self.drawer, state=self.state)
 
     def _lists(self) -> list[pn.Column]:
         downloads = page.download_buttons("choices", self.fits.rows, self._describe, self.data)

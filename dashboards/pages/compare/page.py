@@ -240,8 +240,10 @@ class Compare:
             sizing_mode="stretch_width",
             margin=0,
         )
-        sidebar = pn.Column(self.add, self.chosen, self.formats.choices, sizing_mode="stretch_width", margin=0)
-        return Content(main=main, sidebar=sidebar, state=self.state, sidebar_title="Models")
+        return Content(main=main, sidebar=self._sidebar, state=self.state)
+
+    def _sidebar(self) -> pn.Column:
+        return pn.Column(self.add, self.chosen, self.formats.choices, sizing_mode="stretch_width", margin=0)
 
 
 def _arena(row: dict[str, Any]) -> tuple[float, float | None] | None:

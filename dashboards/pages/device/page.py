@@ -305,10 +305,9 @@ class DevicePage(SessionPage[DeviceState]):
             empty="No evaluated model runs like this; the Advisor says what each would need.",
         )  # fmt: skip
 
-    def content(self) -> Content:
-        """Everything in its place."""
+    def _sidebar(self) -> pn.Column:
         state, margin = self.state, (0, 0, 10, 0)
-        sidebar = pn.Column(
+        return pn.Column(
             controls.text(
                 state, "id", "Device", margin=margin, sizing_mode="stretch_width",
                 placeholder="4090, m3 max 64gb, other: 16 GB at 288 GB/s, 30 TFLOPS",
@@ -318,10 +317,13 @@ class DevicePage(SessionPage[DeviceState]):
             controls.switch(state, "budgets", "Other contexts and speeds too"),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
+
+    def content(self) -> Content:
+        """Everything in its place."""
         main = pn.Column(
             self.notes, page.card(self.about, self.about_downloads), self.chart_card.column, self.best.card,
             self.budgets.card, self.figures.card, self.market.card, self.purchase.card, self.measured.card,
             self.errors.card, self.kernels.card,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main=main, sidebar=sidebar, state=state, sidebar_title="Device")
+        return Content(main=main, sidebar=self._sidebar, state=self.state)

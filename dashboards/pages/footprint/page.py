@@ -272,10 +272,9 @@ class Footprint:
             "g_co2e_per_kwh": self._grams_per_kwh(), "grid_table": state.table, "power_usage_effectiveness": state.pue,
         }  # fmt: skip
 
-    def content(self) -> Content:
-        """Everything in its place."""
+    def _sidebar(self) -> pn.Column:
         state, margin = self.state, (0, 0, 10, 0)
-        sidebar = pn.Column(
+        return pn.Column(
             controls.select(state, "accelerator", "Accelerator", margin=margin),
             controls.select(state, "precision", "Precision", margin=margin),
             controls.select(state, "context", "Context", margin=margin),
@@ -285,6 +284,9 @@ class Footprint:
             sizing_mode="stretch_width",
             margin=0,
         )
+
+    def content(self) -> Content:
+        """Everything in its place."""
         lead = page.opening(
             "Footprint",
             "What a million tokens cost in energy and carbon as models grow, by batch and by grid, and what the"
@@ -299,7 +301,7 @@ class Footprint:
             sizing_mode="stretch_width",
             margin=0,
         )
-        return Content(main=main, sidebar=sidebar, state=state)
+        return Content(main=main, sidebar=self._sidebar, state=self.state)
 
     def _more(self) -> list[pn.Column]:
         table = page.card(

@@ -154,14 +154,16 @@ class HowFarOff(SessionPage[HowFarOffState]):
 
     # How it is laid out --------------------------------------------------------------------------------------------
 
-    def content(self) -> Content:
-        """Everything in its place."""
+    def _sidebar(self) -> pn.Column:
         state, margin = self.state, (0, 0, 10, 0)
-        sidebar = pn.Column(
+        return pn.Column(
             controls.select(state, "stage", "Stage", margin=margin),
             *([controls.select(state, "by", "Groups", margin=margin)] if self.rows.height else []),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
+
+    def content(self) -> Content:
+        """Everything in its place."""
         lead = page.opening(
             "How far off",
             "Predicted times compared with published measurements of passes and requests: the error, "
@@ -180,4 +182,4 @@ class HowFarOff(SessionPage[HowFarOffState]):
             page.card(page.html(how)),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main=main, sidebar=sidebar, state=state, sidebar_title="Stage")
+        return Content(main=main, sidebar=self._sidebar, state=self.state)

@@ -68,7 +68,7 @@ def dots(chosen: pl.DataFrame, named: str) -> Rows:
     ]  # fmt: skip
     schema = {"row": pl.Int64, "x": pl.Float64, "low": pl.Float64, "high": pl.Float64}
     frame = pl.DataFrame(marks, schema_overrides=schema)
-    return Rows(names=order, marks=frame, axis="Median absolute error (%)", zero=0.0, row_px=26)
+    return Rows(names=order, marks=frame, axis="Median absolute error (%)", zero=0.0, row_px=34)
 
 
 def side_by_side(shipped: pl.DataFrame) -> pl.DataFrame:

@@ -151,7 +151,7 @@ class AbilityBoard(SessionPage[AbilityState]):
             page.html(lead), board_choice.switch("leaderboard", board_choice.ABILITY), pick, self.notes,
             self.card.column, page.below(self._more), sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+        return Content(main=main, sidebar=self._sidebar, state=self.state)
 
     def _more(self) -> list[pn.Column]:
         models = page.card(

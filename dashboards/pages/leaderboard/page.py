@@ -26,7 +26,6 @@ _WITHIN = {
 _FLAGS = {"merged": "is_merged", "moe": "is_moe", "flagged": "is_flagged", "on_hub": "is_on_hub"}
 _FLAG_LABELS = {"merged": "Merged", "moe": "Mixture of experts", "flagged": "Flagged", "on_hub": "Still on the hub"}
 _NOTHING = "none"
-_WIDE = ["pick", "wide"]
 _FILTERS = (*_WITHIN, *_FLAGS, "size", "unknown_size", "search")
 _AXIS_LABELS = {"x": "Horizontal", "y": "Vertical", "colour": "Colour", "point_size": "Size"}
 _AXES = ("x", "y", "colour", "point_size", "log_x", "log_y")
@@ -203,33 +202,18 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
     def content(self) -> Content:
         """Everything in its place."""
         state = self.state
-        picks = pn.FlexBox(
-            *(
-                pn.Column(controls.select(state, name, label), width=190, margin=0, css_classes=["pick"])
-                for name, label in _AXIS_LABELS.items()
-            ),
+        picks = page.row(
+            *(controls.select(state, name, label, **controls.picked(190)) for name, label in _AXIS_LABELS.items()),
             controls.switch(state, "log_x", "log x"),
             controls.switch(state, "log_y", "log y"),
-            css_classes=["controls"],
-            sizing_mode="stretch_width",
             margin=(10, 0),
-            align_items="end",
-            gap="10px 14px",
         )
-        top = pn.FlexBox(
-            pn.Column(controls.select(state, "snapshot", "Board and snapshot"), width=370, margin=0, css_classes=_WIDE),
-            pn.Column(
-                controls.text(
-                    state, "search", "Search", placeholder="names; @field:value", sizing_mode="stretch_width"
-                ),
-                width=300,
-                margin=0,
-                css_classes=_WIDE,
-            ),
-            align_items="end",
+        wide = controls.picked(300, is_wide=True)
+        top = page.row(
+            controls.select(state, "snapshot", "Board and snapshot", **controls.picked(370, is_wide=True)),
+            controls.text(state, "search", "Search", placeholder="names; @field:value", **wide),
             gap="10px 18px",
             margin=(0, 0, 6, 0),
-            sizing_mode="stretch_width",
         )
         chart = page.card(
             self.heading,
@@ -251,7 +235,7 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
             sizing_mode="stretch_width",
             margin=0,
         )
-        return Content(main=main, sidebar=self._sidebar(), overlay=self.drawer, state=state)
+        return Content(main=main, sidebar=self._sidebar, overlay=self.drawer, state=state)
 
     def _entries_card(self) -> pn.Column:
         state = self.state
@@ -260,16 +244,15 @@ class Leaderboard(SnapshotPage[LeaderboardState]):
         show_columns.param.watch(lambda event: setattr(columns, "visible", event.new), "value")
         return page.card(
             page.html(page.heading("Entries")),
-            pn.FlexBox(
+            page.row(
                 controls.radio(
                     state, "scores", {"Scores as ranked": "normalised", "Before normalisation": "raw"}, height=32
                 ),
                 show_columns,
                 page.download_buttons("leaderboard", self.table.rows, self._describe, self.data, margin=0),
-                align_items="center",
+                align="center",
                 gap="8px 16px",
                 margin=(8, 0),
-                sizing_mode="stretch_width",
             ),
             columns,
             self.table.widget,

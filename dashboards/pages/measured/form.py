@@ -112,7 +112,7 @@ class PromptForm(Form):
     def fields(self) -> list[Any]:
         """What is asked for."""
         widgets = (self.subject, self.model, self.precision, self.new_tokens)
-        return [self.prompt, pn.FlexBox(*widgets, gap="12px", margin=0)]
+        return [self.prompt, page.row(*widgets, gap="12px")]
 
     async def ask(self) -> str:
         """Measure; HTML of what came of it."""
@@ -139,7 +139,7 @@ class QualityForm(Form):
 
     def fields(self) -> list[Any]:
         """What is asked for."""
-        return [pn.FlexBox(self.first, self.others, self.precisions, gap="12px", margin=0)]
+        return [page.row(self.first, self.others, self.precisions, gap="12px")]
 
     async def ask(self) -> str:
         """Measure; HTML of what came of it."""
@@ -180,7 +180,7 @@ class EndpointForm(Form):
     def fields(self) -> list[Any]:
         """What is asked for."""
         widgets = (self.address, self.model, self.concurrency, self.lengths, self.new_tokens, self.requests)
-        return [pn.FlexBox(*widgets, gap="12px", margin=0)]
+        return [page.row(*widgets, gap="12px")]
 
     async def ask(self) -> str:
         """Measure; HTML of what came of it."""

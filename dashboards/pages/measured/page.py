@@ -205,7 +205,7 @@ class Measured(SessionPage[MeasuredState]):
             sizing_mode="stretch_width",
             margin=0,
         )  # fmt: skip
-        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+        return Content(main=main, sidebar=self._sidebar, state=self.state)
 
     def _more(self) -> list[pn.Column]:
         describe = {

@@ -1,5 +1,6 @@
 """Model: all that is known of one: what it is, how able, on what evidence, in which formats, and where it fits."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -278,9 +279,9 @@ class ModelPage(SessionPage[ModelState]):
         self.scores.show(
             "Scores", f"{counted(scores.height, 'result')}, the newest of each source, as it states them", scores,
             "Standard errors in the unit of the score; where a source states none and the score is a share of "
-            "independent questions, it is the binomial one.",
-            empty="Scores are listed here for models with an address on the hub; of others, see the sources of the "
-            "abilities above.",
+            "independent questions, it is the binomial one. Of a model without an address on the hub: what sources "
+            "list under this name.",
+            empty="No source lists a result under this name.",
         )  # fmt: skip
         prices = self._ask("model_api_prices")
         self.prices.show(
@@ -360,10 +361,9 @@ class ModelPage(SessionPage[ModelState]):
             empty="Its sizes are unknown because its architecture is not known.",
         )  # fmt: skip
 
-    def content(self) -> Content:
-        """Everything in its place."""
+    def _sidebar(self) -> pn.Column:
         state, margin = self.state, (0, 0, 10, 0)
-        sidebar = pn.Column(
+        return pn.Column(
             controls.text(
                 state, "id", "Model", margin=margin, sizing_mode="stretch_width",
                 placeholder="Qwen/Qwen3-32B, llama 3.1 8b, qwen2.5:14b",
@@ -372,13 +372,16 @@ class ModelPage(SessionPage[ModelState]):
             own.Own(self._take).column,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
+
+    def content(self) -> Content:
+        """Everything in its place."""
         main = pn.Column(
             self.notes, page.card(self.about, self.about_downloads), self.chart_card.column, self.ability.card,
             self.devices.card, self.formats.card, self.quantised.card, self.fronts.card, self.relatives.card,
             self.scores.card, self.measured.card, self.prices.card,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main=main, sidebar=sidebar, state=state, sidebar_title="Model")
+        return Content(main=main, sidebar=self._sidebar, state=self.state)
 
 
 class _Absent(dict[str, Any]):
@@ -388,13 +391,18 @@ class _Absent(dict[str, Any]):
         return None
 
 
+def _mode(row: Mapping[str, Any]) -> str:
+    """How a model was run, as short as it can be told: an effort is one of thinking."""
+    if row["effort"] and row["mode"] in ("thinking", "not stated"):
+        return str(row["effort"])
+    return " · ".join(filter(None, (row["mode"] if row["mode"] != "not stated" else "", row["effort"])))
+
+
 def _dots(ability: pl.DataFrame) -> Rows:
     """A row per domain and mode, in the order given."""
     rows = ability.to_dicts()
     names = [
-        " · ".join(filter(None, (words.domain(row["domain"]), row["mode"] if row["mode"] != "not stated" else "",
-                                 row["effort"])))
-        for row in rows
+        " · ".join(filter(None, (words.domain(row["domain"]), _mode(row)))) for row in rows
     ]  # fmt: skip
     intervals = [interval(row["ability_low"], row["ability_high"], "90 %: ") for row in rows]
     marks = ability.select(

@@ -319,14 +319,14 @@ class OpenVsProprietary(SessionPage[OpenState]):
             "How far models with downloadable weights trail those without, in ability over all boards and by "
             "people's votes.",
         )
-        picks = pn.FlexBox(*self.picks.values(), gap="10px 14px", margin=(12, 0, 14, 0), sizing_mode="stretch_width")
+        picks = page.row(*self.picks.values(), margin=(12, 0, 14, 0))
         votes = page.html(page.heading("By people's votes"), margin=(8, 0, 0, 0))
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)), *self.ability.columns(), votes, picks, self.notes,
             page.card(self.headline),
             self.cards["progress"].column, page.below(self._more), sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+        return Content(main=main, sidebar=self._sidebar, state=self.state)
 
     def _more(self) -> list[pn.Column]:
         table = page.card(

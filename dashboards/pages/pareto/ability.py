@@ -112,8 +112,12 @@ class AbilityFront(SessionPage[AbilityFrontState]):
         self._offer_cost()
         self._notes += self.state.settle()
         self.picks = {
-            name: controls.select(self.state, name, label)
-            for name, label in (("domain", "Domain"), ("cost", "Against"), ("date", "As it stood on"))
+            name: controls.select(self.state, name, label, **controls.picked(width))
+            for name, label, width in (
+                ("domain", "Domain", 210),
+                ("cost", "Against", 230),
+                ("date", "As it stood on", 190),
+            )
         }
         self._draw()
         self._when("domain", self._draw, self._offer_cost)
@@ -200,13 +204,7 @@ class AbilityFront(SessionPage[AbilityFrontState]):
             "Pareto fronts",
             "Open models that no other beats on both ability and cost, and which steps between them could be noise.",
         )
-        picks = pn.FlexBox(
-            *(
-                pn.Column(pick, width=width, margin=0, css_classes=["pick"])
-                for pick, width in zip(self.picks.values(), (210, 230, 190), strict=True)
-            ),
-            gap="10px 14px", margin=(0, 0, 14, 0), sizing_mode="stretch_width",
-        )  # fmt: skip
+        picks = page.row(*self.picks.values(), margin=(0, 0, 14, 0))
         main = pn.Column(
             page.html(lead), board_choice.switch("pareto", board_choice.ABILITY), picks, self.notes, self.card.column,
             page.below(lambda: [self._members_card()]), sizing_mode="stretch_width", margin=0,

@@ -29,11 +29,11 @@ _WITHIN_LABELS = {
     "provider": "Official providers",
 }
 _PICKS = {
-    "snapshot": "Board and snapshot",
-    "quality": "Quality",
-    "against": "Against",
-    "within": "Within",
-    "segment": "Which",
+    "snapshot": ("Board and snapshot", 370),
+    "quality": ("Quality", 150),
+    "against": ("Against", 190),
+    "within": ("Within", 160),
+    "segment": ("Which", 190),
 }
 
 
@@ -91,7 +91,10 @@ class Pareto(SnapshotPage[ParetoState]):
         self.body = pn.Column(sizing_mode="stretch_width", margin=0)
         self._load()
         self._notes += self.state.settle("day")
-        self.picks = {name: controls.select(self.state, name, label) for name, label in _PICKS.items()}
+        self.picks = {
+            name: controls.select(self.state, name, label, **controls.picked(width, is_wide=name == "snapshot"))
+            for name, (label, width) in _PICKS.items()
+        }
         self._is_open = True
         self._draw()
         self._watch()
@@ -255,26 +258,7 @@ class Pareto(SnapshotPage[ParetoState]):
 
     def content(self) -> Content:
         """Everything in its place."""
-        picks = pn.FlexBox(
-            *(
-                pn.Column(
-                    self.picks[name],
-                    width=width,
-                    margin=0,
-                    css_classes=["pick", "wide"] if name == "snapshot" else ["pick"],
-                )
-                for name, width in (
-                    ("snapshot", 370),
-                    ("quality", 150),
-                    ("against", 190),
-                    ("within", 160),
-                    ("segment", 190),
-                )
-            ),
-            gap="10px 14px",
-            margin=(10, 0, 14, 0),
-            sizing_mode="stretch_width",
-        )
+        picks = page.row(*self.picks.values(), margin=(10, 0, 14, 0))
         chart = page.card(
             self.heading,
             self.legend,

@@ -118,9 +118,7 @@ class FrontPast:
 
     def card(self) -> pn.Column:
         """The part in its frame."""
-        ways = pn.FlexBox(
-            controls.radio(self.state, "over", _WAYS, height=32), margin=(10, 0), sizing_mode="stretch_width"
-        )
+        ways = controls.radio(self.state, "over", _WAYS, height=32, margin=(10, 0))
         return page.card(self.heading, ways, self.body)
 
     def show(self, snapshot: dict[str, Any], quality: Measure) -> list[str]:

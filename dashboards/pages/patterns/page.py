@@ -247,24 +247,20 @@ class PatternsPage(SnapshotPage[PatternsState]):
     def content(self) -> Content:
         """Everything in its place."""
         state = self.state
-        picks = pn.FlexBox(
-            pn.Column(
-                controls.select(state, "snapshot", "Board and snapshot"),
-                width=370, margin=0, css_classes=["pick", "wide"],
-            ),
-            pn.Column(controls.select(state, "group", "Group by"), width=180, margin=0, css_classes=["pick"]),
-            pn.Column(
-                controls.several(state, "only", "Only these groups", placeholder="all"),
-                width=330, margin=0, css_classes=["pick", "wide"],
-            ),
-            gap="10px 14px", align_items="end", margin=(10, 0, 8, 0), sizing_mode="stretch_width",
-        )  # fmt: skip
-        heat = pn.FlexBox(
-            pn.Column(controls.select(state, "values", "Values"), width=180, margin=0, css_classes=["pick"]),
+        wide = controls.picked(330, is_wide=True)
+        picks = page.row(
+            controls.select(state, "snapshot", "Board and snapshot", **controls.picked(370, is_wide=True)),
+            controls.select(state, "group", "Group by", **controls.picked(180)),
+            controls.several(state, "only", "Only these groups", placeholder="all", **wide),
+            margin=(10, 0, 8, 0),
+        )
+        heat = page.row(
+            controls.select(state, "values", "Values", **controls.picked(180)),
             controls.radio(state, "rows", {"Best models": "models", "Groups": "groups"}, height=32),
             page.download_buttons("patterns", self._rows, self._describe, self.data, margin=0),
-            gap="8px 14px", align_items="end", margin=(8, 0), sizing_mode="stretch_width",
-        )  # fmt: skip
+            gap="8px 14px",
+            margin=(8, 0),
+        )
         lead = page.opening(
             "Patterns",
             "Which models resemble each other, which benchmarks agree, and whether models form clusters at all.",

@@ -107,10 +107,9 @@ class Processors(SessionPage[ProcessorsState]):
             "batch": question.batch, "context": question.context, "devices_of_each": 1,
         }  # fmt: skip
 
-    def content(self) -> Content:
-        """Everything in its place."""
+    def _sidebar(self) -> pn.Column:
         state, margin = self.state, (0, 0, 10, 0)
-        sidebar = pn.Column(
+        return pn.Column(
             controls.search(state, "model", "Model", margin=margin),
             controls.select(state, "weights", "Weights", margin=margin),
             controls.select(state, "stage", "Stage", margin=margin),
@@ -119,6 +118,9 @@ class Processors(SessionPage[ProcessorsState]):
             controls.several(state, "devices", "Processors", margin=margin),
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
+
+    def content(self) -> Content:
+        """Everything in its place."""
         lead = page.opening(
             "Processors",
             "CPUs, GPUs, TPUs and NPUs under one load: how long it takes, what it costs in energy and money, "
@@ -129,4 +131,4 @@ class Processors(SessionPage[ProcessorsState]):
             self.table.card,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main=main, sidebar=sidebar, state=state, sidebar_title="Load")
+        return Content(main=main, sidebar=self._sidebar, state=self.state)

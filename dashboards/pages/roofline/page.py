@@ -272,7 +272,7 @@ class Roofline:
             sizing_mode="stretch_width",
             margin=0,
         )
-        return Content(main=main, sidebar=self._sidebar(), state=self.state)
+        return Content(main=main, sidebar=self._sidebar, state=self.state)
 
 
 def _pair() -> pn.FlexBox:

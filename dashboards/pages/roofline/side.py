@@ -49,9 +49,9 @@ class Side:
         self.ways = [pn.widgets.Button(height=32, margin=0, visible=False) for _ in range(_MOST_WAYS_OUT)]
         for place, button in enumerate(self.ways):
             button.on_click(self._take(place))
-        self.ways_row = pn.FlexBox(
+        self.ways_row = page.row(
             page.html(block("strong", "What would fit:"), sizing_mode=None, width=124), *self.ways, gap="8px",
-            align_items="center", margin=(10, 0, 0, 0), visible=False, sizing_mode="stretch_width",
+            align="center", margin=(10, 0, 0, 0), visible=False,
         )  # fmt: skip
         self.summary = self._card(self.title, self.numbers, self.ways_row)
         self.roofline_card = self._card(

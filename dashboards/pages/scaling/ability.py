@@ -153,14 +153,12 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
             "Scaling",
             "What size and time have added to ability, with the uncertainty.",
         )
-        picks = pn.FlexBox(
-            *(
-                pn.Column(controls.select(state, name, label), width=width, margin=0, css_classes=["pick"])
-                for name, label, width in (("domain", "Domain", 210), ("size", "Size", 180))
-            ),
+        picks = page.row(
+            controls.select(state, "domain", "Domain", **controls.picked(210)),
+            controls.select(state, "size", "Size", **controls.picked(180)),
             controls.radio(state, "axis", {"Logarithmic axis": "log", "Linear axis": "linear"}, height=32),
-            gap="10px 14px", align_items="end", margin=(0, 0, 14, 0), sizing_mode="stretch_width",
-        )  # fmt: skip
+            margin=(0, 0, 14, 0),
+        )
         buttons = page.picture_buttons(scaling.NAME)
         main = pn.Column(
             page.html(lead), board_choice.switch("scaling", board_choice.ABILITY), picks, self.notes,

@@ -216,20 +216,12 @@ class ScalingPage(SnapshotPage[ScalingState]):
     def content(self) -> Content:
         """Everything in its place."""
         state = self.state
-        picks = pn.FlexBox(
-            *(
-                pn.Column(controls.select(state, name, label), width=width, margin=0, css_classes=["pick", *wide])
-                for name, label, width, wide in (
-                    ("snapshot", "Board and snapshot", 370, ["wide"]),
-                    ("size", "Size", 180, []),
-                    ("measure", "Score", 150, []),
-                )
-            ),
+        picks = page.row(
+            controls.select(state, "snapshot", "Board and snapshot", **controls.picked(370, is_wide=True)),
+            controls.select(state, "size", "Size", **controls.picked(180)),
+            controls.select(state, "measure", "Score", **controls.picked(150)),
             controls.radio(state, "axis", {"Logarithmic axis": "log", "Linear axis": "linear"}, height=32),
-            gap="10px 14px",
-            align_items="end",
             margin=(10, 0, 14, 0),
-            sizing_mode="stretch_width",
         )
         lead = page.opening(
             "Scaling",
@@ -266,7 +258,6 @@ class ScalingPage(SnapshotPage[ScalingState]):
         )
 
     def _returns_card(self) -> pn.Column:
-        # Not a FlexBox: figures in one that comes after the page are never laid out.
         returns = pn.Row(
             *(
                 pn.pane.Bokeh(plot, sizing_mode="stretch_width", min_width=300, styles={"flex": "1 1 320px"})

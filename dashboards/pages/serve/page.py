@@ -235,4 +235,4 @@ class Serve(SessionPage[ServeState]):
             page.html(lead, margin=(0, 0, 12, 0)), self.notes, page.card(self.answer), *self._planned,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main=main, sidebar=self._sidebar(), state=self.state, sidebar_title="Traffic")
+        return Content(main=main, sidebar=self._sidebar, state=self.state)

@@ -109,8 +109,13 @@ def verdict(sized: Sequence[tuple[Plan, Limit]], promise: Promise) -> str:
     adequate = [plan for plan, _ in sized if not plan.broken]
     if not adequate:
         return "Neither meets the targets."
-    met = " and ".join(f"{short(plan)} {plan.certainty}" for plan in adequate)
-    words = f"Only {short(adequate[0])} meets the targets" if len(adequate) == 1 else f"Both meet the targets ({met})"
+    certainties = {plan.certainty for plan in adequate}
+    if len(adequate) == 1:
+        words = f"Only {short(adequate[0])} {adequate[0].certainty} meets the targets"
+    elif len(certainties) == 1:
+        words = f"Both {certainties.pop()} meet the targets"
+    else:
+        words = f"Both meet the targets: {' and '.join(f'{short(plan)} {plan.certainty}' for plan in adequate)}"
     prices = sorted(((plan.usd_per_hour, short(plan)) for plan, _ in sized if plan.usd_per_hour is not None))
     cheaper = prices[0][1] if len(prices) == 2 and prices[0][0] != prices[1][0] else ""
     if cheaper:

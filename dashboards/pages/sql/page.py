@@ -69,11 +69,11 @@ class SqlPage:
     def content(self) -> Content:
         """The page's parts in their places."""
         state = self.state
-        self.axes = pn.FlexBox(
-            pn.Column(controls.select(state, "x", "Across"), width=190, margin=0, css_classes=["pick"]),
-            pn.Column(controls.select(state, "y", "Up"), width=190, margin=0, css_classes=["pick"]),
-            gap="12px", margin=0, visible=state.chart != "none",
-        )  # fmt: skip
+        self.axes = page.row(
+            controls.select(state, "x", "Across", **controls.picked(190)),
+            controls.select(state, "y", "Up", **controls.picked(190)),
+            visible=state.chart != "none",
+        )
         self.answer = card(
             pn.Row(
                 self.counts, page.download_buttons("query_result", self._rows, self._describe, self.data, margin=0),
@@ -87,8 +87,6 @@ class SqlPage:
             self.heading, controls.radio(state, "chart", _KINDS, height=32), self.axes, self.picture, self.caption,
             page.picture_buttons(of_result.NAME, stands_alone=False), visible=False,
         )  # fmt: skip
-        contents, columns = self.data.ask("contents"), self.data.ask("dictionary")
-        sidebar = html(page.heading("Tables") + sql_text.tables(contents, columns, self.data.own_rows))
         main = pn.Column(
             html(page.opening("SQL", "Query the published warehouse in DuckDB's SQL."),
                  margin=(0, 0, 12, 0)),
@@ -99,7 +97,11 @@ class SqlPage:
             self.chart,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
-        return Content(main, sidebar=sidebar, state=state, sidebar_title="Tables", is_sidebar_last=True)
+        return Content(main, sidebar=self._tables, state=state)
+
+    def _tables(self) -> pn.pane.HTML:
+        contents, columns = self.data.ask("contents"), self.data.ask("dictionary")
+        return html(page.heading("Tables") + sql_text.tables(contents, columns, self.data.own_rows))
 
     # Asking ----------------------------------------------------------------------------------------------------------
 

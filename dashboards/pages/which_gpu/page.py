@@ -231,10 +231,10 @@ class WhichGpu:
         )
         table = page.card(
             self.heading,
-            pn.FlexBox(
+            page.row(
                 controls.select(self.state, "show", "", width=220, sizing_mode=None),
                 page.download_buttons("which_gpu", self._rows, self._describe, self.data, margin=0),
-                align_items="center", gap="8px 16px", margin=(10, 0, 0, 0), sizing_mode="stretch_width",
+                align="center", gap="8px 16px", margin=(10, 0, 0, 0),
             ),
             self.matrix,
             pn.Spacer(height=8),
@@ -243,4 +243,4 @@ class WhichGpu:
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)), self.notes, table, sizing_mode="stretch_width", margin=0
         )
-        return Content(main=main, sidebar=self._sidebar(), overlay=self.drawer, state=self.state)
+        return Content(main=main, sidebar=self._sidebar, overlay=self.drawer, state=self.state)
