@@ -7,7 +7,6 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -23,7 +22,7 @@ from tornado.web import ErrorHandler
 from dashboards import bringing, chart_files, documentation, finding, glossary, serving
 from dashboards.data import Data
 from dashboards.own_files import COOKIE, OwnFiles
-from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
+from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page, groups
 from dashboards.parts import formats, theme
 from dashboards.parts.page import NothingToShow, card, html, together, working
 from dashboards.parts.session import CALM_MS
@@ -162,7 +161,7 @@ def _session(page: Page, data: Data, made: Callable[[], object] = lambda: None) 
     template = _Shell(_shell(), design=theme.DESIGN, location=True)
     document = documentation.EXPLAINED.get(page.name, "")
     variables = {
-        "groups": _groups(),
+        "groups": groups(),
         "here": page.name,
         "slug": page.slug,
         "versions": _versions(),
@@ -210,11 +209,6 @@ def _fill_sidebar(sidebar: pn.Column, content: Content) -> None:
             sidebar.param.update(objects=[], css_classes=["nothing"])
         else:
             sidebar.objects = [content.sidebar()]
-
-
-@functools.cache
-def _groups() -> list[tuple[str, list[Page]]]:
-    return [(group, list(members)) for group, members in groupby(PAGES, key=lambda each: each.group)]
 
 
 def _search() -> str:
