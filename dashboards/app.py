@@ -17,7 +17,7 @@ from bokeh.document import Document
 from bokeh.util.warnings import BokehUserWarning
 from jinja2 import Environment, Template
 from panel.io.resources import component_resource_path
-from tornado.web import ErrorHandler
+from tornado.web import ErrorHandler, RedirectHandler
 
 from dashboards import bringing, chart_files, documentation, finding, glossary, serving
 from dashboards.data import Data
@@ -70,6 +70,7 @@ def serve(settings: Settings, show: bool = False) -> None:
         *chart_files.patterns(data, (*PAGES, *SUBJECTS), own),
         *bringing.patterns(own, room),
         *documentation.patterns(),
+        ("/docs", RedirectHandler, {"url": "docs/", "permanent": False}),
     ]
     with listening_at(settings.address, settings.port, what="the pages", settings=_OTHER_PORT):
         server = pn.serve(
