@@ -1,6 +1,7 @@
 """Choices of the roofline page: two configurations, of which the second is asked only in a comparison."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import param
 
@@ -143,3 +144,15 @@ class RooflineState(EngineOptions):
         depth = model.main.depth
         stages_of_pipeline = [str(count) for count in (1, 2, 3, 4, 6, 8, 12, 16) if count <= depth]
         return notes + self.offer_with_default(prefix + "pp", stages_of_pipeline, "1")
+
+
+def roofline_address(query: Question) -> str:
+    """Address of the roofline page for a configuration."""
+    return "roofline?" + urlencode({
+        "model": query.model, "accelerator": query.accelerator, "batch": query.batch, "context": query.context,
+        "weights": query.weight_format, "kv": f"{query.kv_bits:g}",
+        "engine": query.engine, "tp": query.tensor, "pp": query.pipeline,
+        **({"gpu_memory_utilization": query.gpu_memory_utilization} if query.gpu_memory_utilization else {}),
+        **({"batched_tokens": query.batched_tokens} if query.batched_tokens else {}),
+        **({"eager": "yes"} if query.eager else {}),
+    })  # fmt: skip
