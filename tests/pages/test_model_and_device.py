@@ -6,6 +6,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+import polars as pl
 import pytest
 
 from dashboards.data import Data
@@ -61,6 +62,12 @@ def test_a_model_without_an_address_on_the_hub_lists_the_results_under_its_name(
     assert {"GPT-5.2", "gpt-5.2-2025-12-11_high"} <= set(scores["name_in_source"])  # of one board with its effort
     assert not any("pro" in name.lower() or "codex" in name.lower() for name in scores["name_in_source"])
     assert scores.height >= data.ask("model_ability", model_id="GPT-5.2")["results"].max()
+
+
+def test_a_release_date_names_the_list_that_states_it(data: Data) -> None:
+    assert "2025-12-11 <small>Epoch Capabilities Index</small>" in ModelPage(data, "?id=GPT-5.2").about.object
+    bases = data.ask("ability_board", domain="overall").filter(pl.col("release_date").is_not_null())
+    assert bases["release_date_basis"].null_count() == 0
 
 
 def test_an_address_that_leads_nowhere_has_the_search_of_every_page(visit: Visit) -> None:
