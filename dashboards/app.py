@@ -87,8 +87,11 @@ def serve(settings: Settings, show: bool = False) -> None:
         )
     # Bokeh hands them out no other way.
     server._tornado.add_transform(serving.Headers)
-    # No file has such a name; tornado fails where it looks for one.
-    server._tornado.add_handlers(".*", [("/.*%00.*", ErrorHandler, {"status_code": 404})])
+    # No file has such a name; tornado fails where it looks for one. Below an address that ends with a slash Bokeh
+    # answers with a page that finds none of its scripts.
+    slugs = "|".join(page.slug for page in pages if page.slug)
+    refused = [("/.*%00.*", ErrorHandler, {"status_code": 404})]
+    server._tornado.add_handlers(".*", [*refused, (f"/({slugs})/", RedirectHandler, {"url": "../{0}"})])
     bound_connections(server._http, settings.trusted_proxies)
     width = max(len(page.title) for page in PAGES)
     for page in PAGES:

@@ -38,8 +38,9 @@ def test_the_answer_is_that_of_the_command(visit: Visit, bundled_home: Path) -> 
     assert f"{best['tokens_per_s']:.1f}" in row.inner_text()
     page.get_by_role("link", name="operator by operator").click()
     visit.settle()
-    told = " ".join(page.locator("main").inner_text().split())
-    assert f"{rate} (80 %: {low} to {high})" in told, "the roofline that the answer links to"
+    tile = " ".join(page.locator(".tile", has_text="Tokens per second").inner_text().split())
+    assert f"Tokens per second {rate} 80 %: {low}–{high}" in tile, "the roofline that the answer links to"
+    assert page.locator("main .note").all_inner_texts() == []
     assert visit.errors == []
 
 
