@@ -31,6 +31,7 @@ from profiling.models.config_text import from_config_text
 from profiling.models.names import resolve_model
 from profiling.models.sources import catalogue, from_hub, same_shapes
 from warehouse.files import is_full, replacing
+from warehouse.publish import NotPublished
 from warehouse.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
@@ -261,7 +262,9 @@ class OwnFiles:
             self._waiting -= 1
 
     async def _of_hub(self, address: str) -> OwnFile:
-        known = [*catalogue(), *self._shared.door().own_models]
+        known = list(catalogue())
+        with contextlib.suppress(NotPublished):
+            known += self._shared.door().own_models
         model_id = resolve_model(address, known).model_id
         if model_id is None or model_id.count("/") != 1:
             raise NotTaken(f"“{address[:100]}” is no address of a model on the hub; these are owner/name.")
