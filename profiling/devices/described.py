@@ -12,7 +12,7 @@ from profiling.errors import InvalidAccelerator
 
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _BANDWIDTH = re.compile(rf"{_NUMBER} ?(g|t)i?b(?:/s|ps|/sec| per second)", re.IGNORECASE)
-_MEMORY = re.compile(rf"{_NUMBER} ?(gb|gib|g)\b(?!/|ps| per)", re.IGNORECASE)
+_MEMORY = re.compile(rf"{_NUMBER} ?(gb|gib|g|mb|mib)\b(?!/|ps| per)", re.IGNORECASE)
 _RATE = re.compile(rf"(?:(fp32|fp16|bf16|fp8|int8|fp4|int4) ?)?{_NUMBER} ?(t|p)(?:fl)?ops(?:/s)?(?: ?\(?(fp32|fp16|bf16|fp8|int8|fp4|int4))?", re.IGNORECASE)  # fmt: skip  # noqa: E501
 _LINK = re.compile(rf"(?:link|nvlink|pcie)\D{{0,6}}{_NUMBER} ?gb/s", re.IGNORECASE)
 _POWER = re.compile(rf"{_NUMBER} ?w\b", re.IGNORECASE)
@@ -47,8 +47,9 @@ def described(text: str) -> Accelerator:
         peaks[kind] = _value(rate[2]) * (1e15 if rate[3].casefold() == "p" else 1e12)
     bandwidth_bytes = _value(bandwidth[1]) * GIGA * (1000 if bandwidth[2].casefold() == "t" else 1)
     flags = "described in one line; caches, element-wise rate and everything unsaid are unknown"
-    size = _value(memory[1])
-    is_binary = memory[2].casefold() == "gib"
+    unit = memory[2].casefold()
+    is_binary = unit.endswith("ib")
+    size = _value(memory[1]) / ((1024 if is_binary else 1000) if unit.startswith("m") else 1)
     power = _POWER.search(rest)
     is_cpu = bool(re.search(r"\bcpu\b", rest, re.IGNORECASE))
     if not peaks:

@@ -68,6 +68,7 @@ _SYSTEMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (re.compile(r"\b(?:tpu )?(v[56]e)-(\d+)\b"), r"\2x tpu \1"),
     # Slices of these are numbered by their TensorCores, of which a chip has two.
     (re.compile(r"\b(?:tpu )?(v3|v4|v5p)-(\d+)\b"), lambda match: f"{int(match[2]) // 2}x tpu {match[1]}"),
+    (re.compile(r"\b(m[1-9](?: (?:pro|max|ultra))?) (?:mac )?(?:mini|studio|air)\b"), r"\1"),
     (re.compile(r"\bmacbook(?: pro| air)?(?: 1[3-6](?:[- ]?inch|\")?)?(?= |$)"), r"apple"),
 )
 """Systems that are said for the devices in them, and words that are written apart; as their makers name them."""
@@ -77,6 +78,9 @@ _HOST_MEMORY = re.compile(
 )
 _HOST = frozenset({"ram", "ddr3", "ddr4", "ddr5", "system", "memory", "host", "of"})
 """Words for memory that is on no card."""
+_JOINED = re.compile(r"\s+\+\s+(?!\d+(?:[.,]\d+)? ?(?:[tp](?:fl)?ops|w\b)|link)", re.IGNORECASE)
+"""What joins devices of which one is described; commas and `and` join what is said of one."""
+_SAID_OTHER = re.compile(r"^\s*other:\s*", re.IGNORECASE)
 _USUAL_SERVER = "EPYC-9654 (1 socket)"
 """What a server is taken to have of which only the memory is said."""
 _EXAMPLE = "other: 16 GB at 288 GB/s, 30 TFLOPS"
@@ -128,8 +132,7 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
     if text in choices:
         return Resolved(text, ((choices[text], 1),))
     if is_described(text):
-        device = described(text)
-        return Resolved(text, ((device, 1),), note=f"{device.name}: {device.flags}")
+        return _of_described(text, choices)
     whole = [name for name in choices if folded(name) == folded(text)]
     if len(whole) == 1:
         return Resolved(text, ((choices[whole[0]], 1),))
@@ -141,6 +144,24 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
     if any(not part.devices for part in resolved):
         return Resolved(text, (), candidates, notes)
     return Resolved(text, tuple(pair for part in resolved for pair in part.devices), candidates, notes)
+
+
+def _of_described(text: str, choices: Mapping[str, Accelerator]) -> Resolved:
+    """Devices of which one at least is described in a line; several are joined by a plus, a number stands before."""
+    parts: list[Resolved] = []
+    for part in _JOINED.split(text.strip()):
+        if not is_described(part):
+            parts.append(resolve_device(part, choices))
+            continue
+        count, rest = _counted(_SAID_OTHER.sub("", part))
+        more, rest = _counted(_SAID_OTHER.sub("", rest))
+        device = described(rest)
+        parts.append(Resolved(part, ((device, count * more),), note=f"{device.name}: {device.flags}"))
+    note = "; ".join(part.note for part in parts if part.note)
+    candidates = tuple(name for part in parts for name in part.candidates)
+    if any(not part.devices for part in parts):
+        return Resolved(text, (), candidates, note)
+    return Resolved(text, tuple(pair for part in parts for pair in part.devices), candidates, note)
 
 
 def stated_count(text: str) -> int | None:
@@ -222,6 +243,9 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
         bare = _BARE_MEMORY.search(rest)
         has_size = bare is not None and _has_memory(rest[: bare.start()], float(bare[1]), choices)
         return _resolve_part(f"{part}gb", choices, label) if has_size else _unknown(label, rest, choices)
+    if query <= _BRANDS and len(names) > 1 and not any(words(name) == query for name in names):
+        which = f"{len(names)} devices have that in their names, such as {', '.join(names[:4])}"
+        return Resolved(label, (), tuple(names), f"{label!r} alone is no device: {which}")
     sized = [name for name in names if memory is None or _same_size(choices[name], memory)]
     chosen = _fewest_extra_words(query, sized or names)
     if not sized and memory is not None:

@@ -54,7 +54,7 @@ _SIDES = {"gate": ("gate_proj", "w1", "gate_up_proj"), "up": ("up_proj", "w3", "
           "down": ("down_proj", "w2")}  # fmt: skip
 _PREFIXES = ("model.language_model.model.", "language_model.model.", "model.language_model.", "backbone.",
              "transformer.", "language_model.", "model.")  # fmt: skip
-_LAYER = re.compile(r"^layers\.\d+\.")
+_LAYER = re.compile(r"^layers\.\d+(?:\.|$)")
 
 
 @cache
@@ -91,7 +91,7 @@ def _bare(name: str) -> str:
 
 
 class Names:
-    """A list of modules as quantisation configs give it: names, ends of names, wildcards, `re:` expressions."""
+    """A list of modules as quantisation configs give it: names, parts of names, wildcards, `re:` expressions."""
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._exact: set[str] = set()
@@ -103,7 +103,7 @@ class Names:
                 self._expressions.append(re.compile(translate(_bare(entry))))
                 self._expressions.append(re.compile(translate(f"{_bare(entry)}.*")))
             else:
-                self._exact.add(_bare(entry))
+                self._exact.add(_bare(entry).rstrip("."))
 
     def _add(self, expression: str) -> None:
         try:
@@ -115,7 +115,7 @@ class Names:
         return bool(self._exact or self._expressions)
 
     def hold(self, name: str) -> bool:
-        """Whether the list holds a module, one above it, or the end of its name."""
+        """Whether the list holds a module, one above it, or a run of whole words of its name."""
         return self._holds_exactly(name) or any(
             expression.match(full)
             for expression in self._expressions
@@ -126,9 +126,8 @@ class Names:
         if not self._exact:
             return False
         parts = name.split(".")
-        ends = (".".join(parts[first:last]) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1)
-                if first == 0 or last == len(parts) or parts[first:last] == ["self_attn"])  # fmt: skip
-        return any(end in self._exact for end in ends)
+        runs = (".".join(parts[first:last]) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1))
+        return any(run in self._exact for run in runs)
 
     def hold_any(self, names: Iterable[str]) -> bool:
         """Whether the list holds a module under any of its names."""

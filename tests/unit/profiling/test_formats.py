@@ -135,6 +135,20 @@ def test_layers_left_out_of_a_format_keep_their_width() -> None:
     assert _weights_gib(model, tensor=8) == pytest.approx(57, abs=0.5)
 
 
+@pytest.mark.parametrize(
+    ("left_out", "gib"),
+    [
+        # Layers of 218,103,808 numbers, of which 176,160,768 are the block of the feed forward: a byte more for each.
+        (["model.layers.0"], 8.458 + 218_103_808 / 2**30), (["model.layers.31."], 8.458 + 218_103_808 / 2**30),
+        (["model.layers.1", "model.layers.2"], 8.458 + 2 * 218_103_808 / 2**30),
+        (["mlp"], 8.458 + 32 * 176_160_768 / 2**30), (["model.layers.32", "lm_head"], 8.458),
+    ],
+)  # fmt: skip
+def test_whole_layers_and_whole_blocks_may_be_left_out(left_out: list[str], gib: float) -> None:
+    stated = {"quant_method": "fp8", "modules_to_not_convert": left_out}
+    assert _weights_gib(from_config(LLAMA_8B | {"quantization_config": stated})) == pytest.approx(gib, abs=1e-3)
+
+
 _FP4 = {"num_bits": 4, "type": "float", "group_size": 16}
 _FP8 = {"num_bits": 8, "type": "float", "strategy": "channel"}
 
