@@ -10,9 +10,9 @@ from profiling.devices.names import resolve_device
 from profiling.errors import UnknownModel
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
-from profiling.models.format_names import file_size_bytes
+from profiling.models.format_names import file_size_bytes, grouped_format
 from profiling.models.gguf_header import read_gguf_header
-from profiling.models.gguf_rules import file_types
+from profiling.models.gguf_rules import file_type
 from profiling.models.names import resolve_model
 from profiling.models.sources import catalogue, from_config, from_hub, from_path, is_path, same_shapes, under_name
 from profiling.models.stored import means_published
@@ -133,9 +133,9 @@ def _sizes(model: Architecture, form: str | None) -> tuple[float, float | None, 
         return model.stored_bytes, model.stored_bytes, form or published
     if form is not None:
         plain = form.casefold().removeprefix("gguf-")
-        if plain in file_types() and (plain != form.casefold() or plain not in weight_formats()):
+        if grouped_format(plain) is None and (plain != form.casefold() or plain not in weight_formats()):
             size = file_size_bytes(model, plain)
-            return size.tensor_bytes, size.bytes, f"gguf-{plain}"
+            return size.tensor_bytes, size.bytes, f"gguf-{file_type(plain).name}"
     weights = float(weight_bytes(model, precision_for(model, form)))
     if any(part.parameters is None for part in model.not_counted):
         return weights, None, form or published

@@ -235,7 +235,7 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
         rest = _PLURAL.sub(r"\1", rest)
     memory, cores, query = _size(_MEMORY, rest), _size(_CORES, rest), words(rest)
     # What names a kind alone names no device, though some have that word in their names.
-    names = [] if query <= _KINDS.keys() else _matching(query, choices)
+    names = [] if query <= _KINDS.keys() or _is_brand(query, choices) else _matching(query, choices)
     if cores is not None and any(_size(_CORES, name) == cores for name in names):
         names = [name for name in names if _size(_CORES, name) == cores]
     if not names:
@@ -243,9 +243,6 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
         bare = _BARE_MEMORY.search(rest)
         has_size = bare is not None and _has_memory(rest[: bare.start()], float(bare[1]), choices)
         return _resolve_part(f"{part}gb", choices, label) if has_size else _unknown(label, rest, choices)
-    if query <= _BRANDS and len(names) > 1 and not any(words(name) == query for name in names):
-        which = f"{len(names)} devices have that in their names, such as {', '.join(names[:4])}"
-        return Resolved(label, (), tuple(names), f"{label!r} alone is no device: {which}")
     sized = [name for name in names if memory is None or _same_size(choices[name], memory)]
     chosen = _fewest_extra_words(query, sized or names)
     if not sized and memory is not None:
@@ -283,6 +280,11 @@ def _resolve_share(share: Share, count: int, choices: Mapping[str, Accelerator],
     others = tuple(part.name for part in fitting[1:])
     note = f"{label!r} is taken as {fitting[0].name}: {fitting[0].flags}"
     return Resolved(label, ((fitting[0], count),), others, f"{note}; others: {', '.join(others)}" if others else note)
+
+
+def _is_brand(query: frozenset[str], choices: Iterable[str]) -> bool:
+    """Whether a text says no more than what many devices are called (`rtx`), and no device is called so alone."""
+    return bool(query) and query <= _BRANDS and not any(words(name) == query for name in choices)
 
 
 def _has_memory(name: str, size_gb: float, choices: Mapping[str, Accelerator]) -> bool:
@@ -415,8 +417,14 @@ def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolv
     if offered and not words(rest) - _NOISE:
         hint = " For a server with any processor, add the word server." if memory and _USUAL_SERVER in offered else ""
         return Resolved(part, (), offered, f"{part!r} could be any of {', '.join(offered)}; name one of them.{hint}")
-    near = nearest(rest, choices)
-    return Resolved(part, (), tuple(near.split(", ")) if near else (), _not_known(part, near, choices))
+    called = tuple(_saying(words(rest), choices)) if _is_brand(words(rest), choices) else ()
+    if called:
+        which = f"{len(called)} devices have that in their names, such as {', '.join(called[:4])}"
+        note = f"{part!r} alone is no device: {which}"
+    else:
+        near = nearest(rest, choices)
+        called, note = tuple(near.split(", ")) if near else (), _not_known(part, near, choices)
+    return Resolved(part, (), called, note)
 
 
 def _not_known(part: str, near: str, choices: Mapping[str, Accelerator]) -> str:

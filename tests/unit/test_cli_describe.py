@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,11 @@ def test_a_config_on_disk_is_described_as_stored_or_in_another_format(tmp_path: 
     assert stored["weight_format"] == "fp8"
     assert stored["weights_gib"] == pytest.approx(23.2, abs=0.05)
     assert wide["weights_gib"] == pytest.approx(wide["parameters_total"] * 2 / 2**30)
+
+
+@pytest.mark.parametrize(("said", "meant"), [("Q4_K", "Q4_K_M"), ("gguf-Q3_K", "q3_k_m"), ("Q2_K_XL", "UD-Q2_K_XL")])
+def test_other_names_of_a_type_are_files_of_that_type(said: str, meant: str) -> None:
+    assert replace(describe("Qwen/Qwen3-8B", said), notes=()) == replace(describe("Qwen/Qwen3-8B", meant), notes=())
 
 
 def test_two_hundred_configs_are_described_within_five_seconds() -> None:
