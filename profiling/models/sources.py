@@ -120,11 +120,10 @@ def _unknown(config: Config) -> Architecture:
         return inferred(config)
     except (UnsupportedModelType, InvalidConfig) as error:
         close = nearest(config.model_type, FAMILIES)
-        hint = f"; did you mean {close}" if close else ""
+        hint = f"; did you mean {close}?" if close else "."
         raise UnsupportedModelType(
-            f"model_type {config.model_type!r} is not supported, and {error}{hint}? "
-            f"Supported: {', '.join(supported_model_types())}. "
-            'A decoder of another family can be described in TOML with model_type = "custom".'
+            f"model_type {config.model_type!r} is not one of the {len(supported_model_types())} supported, and "
+            f'{error}{hint} A decoder of another family can be described in TOML with model_type = "custom".'
         ) from error
 
 
