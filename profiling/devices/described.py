@@ -65,6 +65,7 @@ def described(text: str) -> Accelerator:
         peaks |= {kind: float(f"{_per_fp16(kind) * peaks['fp16']:.2g}") for kind in unsaid}
         rates = " and ".join(f"{peaks[kind] / 1e12:g} in {kind}" for kind in unsaid)
         flags += f"; {rates} are taken, as the middle card has" if unsaid else ""
+        flags += "" if link else f"; several are joined by PCIe of {_middle_link() / GIGA:g} GB/s"
         flags += "; its maker is not said, so it is timed as a GeForce, the kind of card with most measurements"
     if is_cpu and "fp16" in peaks:
         peaks.setdefault("fp32", peaks["fp16"])  # its vector units do both at the same rate or fp16 faster
@@ -78,8 +79,8 @@ def described(text: str) -> Accelerator:
         memory_kind="ddr" if is_cpu else "gddr",
         usable_fraction=0.9 if is_cpu else 1.0,
         usable_fraction_range=(0.85, 0.97) if is_cpu else (0.96, 1.0),
-        link_bytes_per_s=_value(link[1]) * GIGA if link else None,
-        link_kind="unknown" if link else "",
+        link_bytes_per_s=_value(link[1]) * GIGA if link else None if is_cpu else _middle_link(),
+        link_kind="unknown" if link else "" if is_cpu else "pcie",
         power_w=_value(power[1]) if power else None,
         source="user-defined",
         flags=flags,
@@ -93,6 +94,17 @@ def _operations_per_byte(kind: str) -> float:
     devices = [device for device in table().values() if device.kind == kind]
     rates = [(device.peaks.get("fp16") or device.peaks.get("fp32"), device.bandwidth_bytes_per_s) for device in devices]
     return median(peak / bandwidth for peak, bandwidth in rates if peak)
+
+
+@cache
+def _middle_link() -> float:
+    """Median bandwidth per direction of PCIe of the table's cards with GDDR, bytes per second."""
+    return median(
+        device.link_bytes_per_s
+        for device in table().values()
+        if device.kind == "gpu" and device.memory_kind == "gddr" and device.link_bytes_per_s
+        and device.link_kind == "pcie"
+    )  # fmt: skip
 
 
 @cache

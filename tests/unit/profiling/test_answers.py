@@ -66,6 +66,8 @@ def test_a_card_described_by_three_numbers_decodes_as_the_card_that_has_them(
     asked = Question(model="Qwen/Qwen3-14B", accelerator=named, weight_format="q4_k_m", engine="llama.cpp")
     known, told = (door.answer(replace(asked, accelerator=device)).estimate for device in (named, described))
     assert told.time.likely_s == pytest.approx(known.time.likely_s, rel=0.1)
+    two, one = (door.answer(replace(asked, accelerator=described, pipeline=ways)).estimate for ways in (2, 1))
+    assert 0.9 < two.time.likely_s / one.time.likely_s < 1.2  # one after the other, joined by PCIe
 
 
 def test_fit_takes_the_engine_of_each_device_and_the_format_of_the_name_and_says_so(door: Door) -> None:
