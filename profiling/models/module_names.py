@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import translate
-from functools import cache
+from functools import cache, lru_cache
 
 from profiling.models.steps import Embedding, Experts, Linear, Step
 
@@ -90,6 +90,14 @@ def _bare(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=2**16)
+def _runs(name: str) -> tuple[str, ...]:
+    """Every run of whole words of a name: `mlp.gate` has mlp, mlp.gate and gate."""
+    parts = name.split(".")
+    spans = ((first, last) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1))
+    return tuple(".".join(parts[first:last]) for first, last in spans)
+
+
 class Names:
     """A list of modules as quantisation configs give it: names, parts of names, wildcards, `re:` expressions."""
 
@@ -116,18 +124,11 @@ class Names:
 
     def hold(self, name: str) -> bool:
         """Whether the list holds a module, one above it, or a run of whole words of its name."""
-        return self._holds_exactly(name) or any(
+        return not self._exact.isdisjoint(_runs(name)) or any(
             expression.match(full)
             for expression in self._expressions
             for full in (name, f"model.{name}", f"model.language_model.{name}", f"language_model.model.{name}")
         )
-
-    def _holds_exactly(self, name: str) -> bool:
-        if not self._exact:
-            return False
-        parts = name.split(".")
-        runs = (".".join(parts[first:last]) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1))
-        return any(run in self._exact for run in runs)
 
     def hold_any(self, names: Iterable[str]) -> bool:
         """Whether the list holds a module under any of its names."""
