@@ -63,8 +63,10 @@ def test_a_type_that_is_not_known_is_read_by_the_class_that_its_architectures_na
     model = from_config(LLAMA | {"model_type": "strange", "architectures": ["LlamaForCausalLM"]})
     assert model.notes == ("model_type 'strange' is read as 'llama', which its architectures name",)
     # As tiiuae/falcon-7b said it before its family was in transformers.
-    falcon = {"model_type": "RefinedWebModel", "architectures": ["RWForCausalLM"], "hidden_size": 4544,
-              "n_head": 71, "n_layer": 32, "multi_query": True, "parallel_attn": True, "bias": False, "vocab_size": 65024}  # fmt: skip
+    falcon = {
+        "model_type": "RefinedWebModel", "architectures": ["RWForCausalLM"], "hidden_size": 4544, "n_head": 71,
+        "n_layer": 32, "multi_query": True, "parallel_attn": True, "bias": False, "vocab_size": 65024,
+    }  # fmt: skip
     assert from_config(falcon).parameters_total == 6_921_720_704
 
 
