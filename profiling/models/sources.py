@@ -21,6 +21,7 @@ from profiling.models.families.inferred import inferred
 from profiling.models.formats import TEXT_PARTS, published_format, quantisation_of
 from profiling.models.other_kinds import ANSWERED, other_work
 from profiling.models.records import record_of
+from profiling.models.stored import BF16
 from profiling.models.towers import MTP_FIELDS, uncounted
 from profiling.reference_files import reference_rows, reference_text
 
@@ -292,10 +293,13 @@ def same_shapes() -> Mapping[str, tuple[str, str]]:
 
 
 def under_name(model: Architecture, name: str) -> Architecture:
-    """A model under the name of one that has its shapes, with the length that one was made for where that differs."""
-    rows = reference_rows("same_shapes.csv")
-    longest = next((row["max_context"] for row in rows if row["model_id"] == name), "")
-    return replace(model, name=name, max_position=int(longest) if longest else model.max_position)
+    """A model under the name of one that has its shapes, with that one's length and format where these differ."""
+    row = next((row for row in reference_rows("same_shapes.csv") if row["model_id"] == name), {})
+    longest, form = row.get("max_context"), row.get("published_format")
+    return replace(
+        model, name=name, max_position=int(longest) if longest else model.max_position,
+        published_format=BF16 if form == BF16.name else model.published_format,
+    )  # fmt: skip
 
 
 @cache

@@ -34,6 +34,8 @@ LLAMA = "meta-llama/Meta-Llama-3.1-8B"
         ("bartowski/Meta-Llama-3.1-8B-Instruct-GGUF", f"{LLAMA}-Instruct", "gguf-q4_k_m"),
         ("hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:latest", "meta-llama/Llama-3.2-3B-Instruct", "gguf-q4_k_m"),
         ("ggml-org/gpt-oss-120b-GGUF", "openai/gpt-oss-120b", "gguf-mxfp4_moe"),
+        ("MiniMaxAI/MiniMax-M3-MXFP8", "MiniMaxAI/MiniMax-M3", "mxfp8"),
+        ("RedHatAI/DeepSeek-V4-Flash-NVFP4-FP8", "deepseek-ai/DeepSeek-V4-Flash", "nvfp4"),
         ("Qwen3-30B-A3B-MXFP4_MOE.gguf", "Qwen/Qwen3-30B-A3B", "gguf-mxfp4_moe"),
         ("google/gemma-3-27b-it-qat-q4_0-gguf", "google/gemma-3-27b-it", "gguf-q4_0"),
         ("google/gemma-3-27b-it-qat-q4_0-unquantized", "google/gemma-3-27b-it", None),
