@@ -21,7 +21,6 @@ from profiling.models.families.inferred import inferred
 from profiling.models.formats import TEXT_PARTS, published_format, quantisation_of
 from profiling.models.other_kinds import ANSWERED, other_work
 from profiling.models.records import record_of
-from profiling.models.stored import BF16
 from profiling.models.towers import MTP_FIELDS, uncounted
 from profiling.reference_files import reference_rows, reference_text
 
@@ -296,10 +295,16 @@ def under_name(model: Architecture, name: str) -> Architecture:
     """A model under the name of one that has its shapes, with that one's length and format where these differ."""
     row = next((row for row in reference_rows("same_shapes.csv") if row["model_id"] == name), {})
     longest, form = row.get("max_context"), row.get("published_format")
-    return replace(
-        model, name=name, max_position=int(longest) if longest else model.max_position,
-        published_format=BF16 if form == BF16.name else model.published_format,
-    )  # fmt: skip
+    stored = published_format(model, _AS_PUBLISHED[form]) if form else model.published_format
+    longest_here = int(longest) if longest else model.max_position
+    return replace(model, name=name, max_position=longest_here, published_format=stored)
+
+
+_AS_PUBLISHED: Mapping[str, Mapping[str, Any]] = {
+    "bf16": {},
+    "fp8-block": {"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}},
+}
+"""Formats of same_shapes.csv, as a config says them."""
 
 
 @cache
