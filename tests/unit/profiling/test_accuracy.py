@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.defs.accuracy.gates import FEW_UNITS, broken
+from pipelines.defs.accuracy.gates import ENOUGH_ROWS, ENOUGH_UNITS, FEW_UNITS, broken
 from pipelines.defs.accuracy.tables import (
     Accuracy,
     accuracy,
@@ -215,6 +215,30 @@ def test_a_gate_that_is_broken_is_said_and_an_error_that_is_not_stated_is_no_pas
         seen, predictions=seen.predictions.with_columns(measured=pl.coalesce(0.9 * pl.col("bound"), "measured"))
     )
     assert any("faster than the bound" in each for each in broken(replace(sample, comparison=faster), times, times))
+
+
+@pytest.mark.parametrize(
+    ("of_rows", "of_units", "passes"),
+    [
+        (69.0, 80.0, True), (93.0, 80.0, True), (80.0, 60.0, True), (80.0, 95.0, True),
+        (69.0, 60.0, False), (93.0, 95.0, False), (69.0, 95.0, False), (69.0, None, False), (80.0, None, True),
+    ],
+)  # fmt: skip
+def test_an_engine_of_many_rows_keeps_its_interval_by_rows_or_with_each_model_counted_once(
+    sample: Accuracy, of_rows: float, of_units: float | None, passes: bool
+) -> None:
+    times = shipped_times()
+    name = "prefill|device|llama.cpp-cuda"
+
+    def lacks(**figures: int) -> list[str]:
+        error = replace(times.errors[name], inside_pct=of_rows, by_unit_pct=of_units, **figures)
+        changed = replace(times, errors={**times.errors, name: error})
+        return [lack for lack in broken(sample, changed, changed) if "with few" not in lack and "with more" not in lack]
+
+    said = f"prefill with llama.cpp-cuda: {of_rows:.0f} % of rows of models left out inside the 80 % interval"
+    assert lacks() == ([] if passes else [said])
+    # With fewer rows or models, each moves the share by far more, and neither is judged.
+    assert lacks(rows=ENOUGH_ROWS - 1) == lacks(models=ENOUGH_UNITS - 1) == []
 
 
 def test_a_fit_that_is_not_that_of_the_rows_is_said(sample: Accuracy) -> None:
