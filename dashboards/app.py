@@ -16,7 +16,7 @@ import duckdb
 import panel as pn
 from bokeh.document import Document
 from bokeh.util.warnings import BokehUserWarning
-from jinja2 import Environment, Template
+from jinja2 import Environment, FileSystemLoader, Template
 from panel.io.resources import component_resource_path
 from tornado.web import ErrorHandler
 
@@ -27,7 +27,7 @@ from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
 from dashboards.parts import formats, theme
 from dashboards.parts.page import NothingToShow, card, html, together, working
 from dashboards.parts.session import CALM_MS
-from dashboards.parts.templates import macro
+from dashboards.parts.templates import SHARED, macro
 from dashboards.places import address_of, bound_connections, has_left
 from dashboards.room import room_for
 from dashboards.sockets import Allowance, bound_sockets
@@ -269,8 +269,9 @@ def _versions() -> dict[str, str]:
 @functools.cache
 def _shell() -> Template:
     """The template of all pages; given its text, Panel would compile it anew for each session."""
-    environment = Environment(autoescape=False, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - Panel's own way
-    return environment.from_string((_ASSETS / "shell.html").read_text("utf-8"))
+    loader = FileSystemLoader([_ASSETS, SHARED])
+    environment = Environment(loader=loader, autoescape=False, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - Panel's own way
+    return environment.get_template("shell.html")
 
 
 def _content(page: Page, data: Data, hint: pn.pane.HTML) -> Content:

@@ -3,7 +3,9 @@
 import html
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,7 +24,10 @@ _FOLDERS = {"": "Start", "how-to": "How to", "explanation": "Explanation", "addi
 # Lists of what tests leave out are for who works on Skyline.
 _INTERNAL = frozenset({"not-run"})
 _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
+_HEADINGS = re.compile(r"^#{1,3} .+$", re.MULTILINE)
+_FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"<code.*?</code>", re.DOTALL)
+_BY_TITLE = frozenset({"changelog"})
 _ROOT_PAGES = {"README": "index", "CONTRIBUTING": "contributing", "CHANGELOG": "changelog"}
 
 EXPLAINED = {
@@ -59,6 +64,39 @@ def title(name: str) -> str:
     return heading[1].strip() if heading else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading of a document."""
+
+    name: str
+    document: str
+    """The document's title; empty where the heading is it."""
+    address: str
+    """Below `/docs/`."""
+
+
+@cache
+def _sections() -> list[Section]:
+    """Titles first, then headings of the second and third level; of the list of changes its title alone."""
+    titles = [Section(title(name), "", name) for name in documents()]
+    below = []
+    for name, path in documents().items():
+        text = _FENCE.sub("", path.read_text("utf-8")) if name not in _BY_TITLE else ""
+        # Headings alone: what stands between them would take a second to read.
+        tokens = _reader().parse("\n\n".join(_HEADINGS.findall(text)))
+        for opening, words in pairwise(tokens):
+            if opening.type == "heading_open" and opening.tag != "h1":
+                heading = "".join(part.content for part in words.children or ())
+                below.append(Section(heading, title(name), f"{name}#{opening.attrGet('id')}"))
+    return titles + below
+
+
+def named(text: str) -> list[Section]:
+    """Sections whose heading has, for each word of a text, a word that begins so."""
+    words = [re.compile(rf"(?<!\w){re.escape(word)}") for word in text.casefold().split()]
+    return [section for section in _sections() if all(word.search(section.name.casefold()) for word in words)]
+
+
 @cache
 def _contents() -> list[tuple[str, list[tuple[str, str]]]]:
     groups: dict[str, list[tuple[str, str]]] = {}
@@ -70,12 +108,17 @@ def _contents() -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 @cache
+def _reader() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).enable("table").use(anchors_plugin, max_level=3)
+
+
+@cache
 def _body(name: str) -> str:
     path = documents()[name]
     text = path.read_text("utf-8")
     # Pictures of the README are not served; what they show is one press away.
     text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", text)
-    reader = MarkdownIt("commonmark", {"html": False}).enable("table").use(anchors_plugin, max_level=3)
+    reader = _reader()
     addresses = {target.resolve(): address for address, target in documents().items()}
     up = "../" * name.count("/") or "./"
 

@@ -1,4 +1,4 @@
-"""Finding models, devices and pages by the names people use: the search field, and addresses that last."""
+"""Finding models, devices, pages and documents by the names people use: the search field, and addresses that last."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ import duckdb
 from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from tornado.web import RequestHandler, authenticated
 
-from dashboards import glossary
+from dashboards import documentation, glossary
 from dashboards.data import Data
 from profiling.answers.door import Door
 from profiling.devices.names import resolve_device
@@ -33,7 +33,7 @@ class Found:
     """One thing that a query may mean.
 
     Attributes:
-        kind: model, device, page or term.
+        kind: model, device, page, document or term.
         name: As shown.
         address: Below the root.
         note: What was assumed, or what the page answers.
@@ -102,6 +102,10 @@ def find(data: Data, pages: Sequence[Any], text: str) -> list[Found]:
         if query.casefold() in page.title.casefold()
     ]
     if len(query) > 1:
+        hits += [
+            Found("document", section.name, f"docs/{section.address}", section.document)
+            for section in documentation.named(query)[:_MOST_OF_A_KIND]
+        ]
         terms = glossary.named(query)[:_MOST_OF_A_KIND]
         hits += [Found("term", term, f"glossary?term={quote(term)}", meaning) for term, meaning in terms]
     try:

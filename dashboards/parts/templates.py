@@ -11,6 +11,9 @@ from markupsafe import Markup, escape
 
 from dashboards.parts import formats
 
+SHARED = Path(__file__).parent
+"""Where the templates lie that several pages use."""
+
 _QUOTED = re.compile(r"`([^`]+)`")
 _OPTION = re.compile(r"(?<![^\s>(`])--?[A-Za-z][\w-]*")
 # A figure, perhaps with its sign, error or short unit; no date, no name that begins with a digit, no `8 × H100`.
@@ -20,7 +23,7 @@ _FIGURE = re.compile(r"[−+<>≈±(-]?\d[\d,.]*(?![\w-])(?!.*([^\W\d_]{4,}|× ?
 @cache
 def _environment(folder: Path) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader([folder, Path(__file__).parent]), autoescape=True, undefined=StrictUndefined,
+        loader=FileSystemLoader([folder, SHARED]), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["significant"] = lambda value: formats.MISSING if value is None else formats.significant(value)

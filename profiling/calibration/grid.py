@@ -25,12 +25,12 @@ CALIBRATED_CLASSES = ("gemm", "expert_gemm", "prefill_attention", "decode_attent
 
 @dataclass(frozen=True, slots=True)
 class CalibratedPart:
-    """Seconds of all operators of the calibrated classes, and the part of their bound that was measured.
+    """What calibrations change in the likely seconds of passes, and the part of their bound that was measured.
 
     Arrays of (blocks, precisions, batches, contexts).
     """
 
-    likely_s: Array
+    change_s: Array
     measured_bound_s: Array
 
 
@@ -58,7 +58,7 @@ def calibrated_part(
     calibration: Mapping[str, OperatorModel],
     engine: Engine,
 ) -> CalibratedPart:
-    """Times of the operators of the calibrated classes on one accelerator of a grid, by the engine's factors.
+    """What the measurements of one accelerator of a grid change in its times by the defaults.
 
     Args:
         blocks: Models and workloads that are asked together.
@@ -70,11 +70,11 @@ def calibrated_part(
         engine: The engine, whose kernels of experts may have been measured.
 
     Returns:
-        NaN where the accelerator has no products so narrow.
+        Seconds by the engine's factors; NaN where the accelerator has no products so narrow.
     """
     opened_per_s = opening_rate(engine, accelerator)
     roof = stacked_roof([accelerator], [roofs])
-    likely, measured = np.zeros((len(blocks), *shape)), np.zeros((len(blocks), *shape))
+    change, measured_bound = np.zeros((len(blocks), *shape)), np.zeros((len(blocks), *shape))
     by_block = np.array([block.factors for block in blocks])
     links = np.array([block.link for block in blocks])[:, :, None, None, None]
     # Groups of weights whose products run in another format, or at another rate, are asked for on their own.
@@ -91,24 +91,27 @@ def calibrated_part(
                 own = op.group if op.unit == "product" and op.group in own_groups else ""
                 kinds.setdefault((op.operator_class, own), []).append((block, op))
     for members in kinds.values():
+        names = [roof.calibration_class(members[0][1]) if roof else "" for roof in roofs]
+        answering = set(names) & set(calibration)
+        if not answering:
+            continue
         stacked = _stacked([operator for _, operator in members], row, shape)
         owners = np.array([block for block, _ in members])
         counts = np.array([operator.count for _, operator in members], dtype=np.float64)[:, None, None, None]
-        time = operator_time(stacked, replace(roof, link=links[owners, 0], link_latency_s=links[owners, 1]))
-        fitted = time.prediction
-        measured_anywhere = np.zeros(np.shape(time.bound_s), dtype=bool)
-        names = [roof.calibration_class(stacked) if roof else "" for roof in roofs]
-        for name in set(names) & set(calibration):
+        default = operator_time(stacked, replace(roof, link=links[owners, 0], link_latency_s=links[owners, 1]))
+        fitted = default.prediction
+        measured = np.zeros(np.shape(default.bound_s), dtype=bool)
+        for name in answering:
             of_class = np.array([other == name for other in names])[:, None, None]
-            moving_s = time.link_s if stacked.communicates else time.memory_s
-            answered = calibration[name](stacked, time.compute_s, moving_s, time.prediction)
+            moving_s = default.link_s if stacked.communicates else default.memory_s
+            answered = calibration[name](stacked, default.compute_s, moving_s, default.prediction)
             fitted = replace(fitted, likely_s=np.where(of_class, answered.likely_s, fitted.likely_s))
-            measured_anywhere |= calibration[name].measured(stacked) & of_class
-        time = replace(time, fitted=fitted, calibrated=measured_anywhere)
-        times = engine_seconds(time, opened_per_s, by_block[owners])
-        np.add.at(likely, owners, counts * times)
-        np.add.at(measured, owners, counts * np.where(measured_anywhere, time.bound_s, 0.0))
-    return CalibratedPart(likely, measured)
+            measured |= calibration[name].measured(stacked) & of_class
+        time = replace(default, fitted=fitted, calibrated=measured)
+        seconds, default_s = (engine_seconds(each, opened_per_s, by_block[owners]) for each in (time, default))
+        np.add.at(change, owners, counts * (seconds - default_s))
+        np.add.at(measured_bound, owners, counts * np.where(measured, time.bound_s, 0.0))
+    return CalibratedPart(change, measured_bound)
 
 
 def _stacked(members: Sequence[Operator], row: int, shape: tuple[int, ...]) -> Operator:

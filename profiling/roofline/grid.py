@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from profiling.calibration.grid import CALIBRATED_CLASSES, CalibratedPart, Cut, calibrated_part
+from profiling.calibration.grid import CalibratedPart, Cut, calibrated_part
 from profiling.devices.accelerators import GIB, Accelerator
 from profiling.engines.effects import attention_of
 from profiling.engines.parts import Launches
@@ -271,8 +271,6 @@ class _Block:
     flops: Array
     moved: Array
     sums: Sums
-    rest: Array
-    """Likely seconds of operators that no calibration answers for."""
     cut: Sequence[Operator]
     """Operators of the pass as the engine cuts it."""
     calibrated: npt.NDArray[np.bool_]
@@ -293,20 +291,17 @@ class _Block:
         sums = Sums.zeros(axes.shape)
         factors = axes.factors(model, workload)
         rates = axes.rates(workload, factors)
-        calibrated = CALIBRATED_CLASSES if axes.grid.calibrations else ()
         both = cut is steps
         parts = loads if both else merged(cut)
         if not both:
             sums.add(loads, rates, bound=True, likely=False)
-        sums.add([load for load in parts if load.operator_class not in calibrated], rates, bound=both, likely=True)
+        sums.add(parts, rates, bound=both, likely=True)
         sums.add_host(parts, model, workload, axes.launches, factors)
-        rest = sums.likely.copy()
-        sums.add([load for load in parts if load.operator_class in calibrated], rates, bound=both, likely=True)
-        return cls(model, workload, steps, flops, moved, sums, rest, cut, np.zeros(axes.shape, dtype=bool), factors)
+        return cls(model, workload, steps, flops, moved, sums, cut, np.zeros(axes.shape, dtype=bool), factors)
 
     def predict(self, row: int, part: CalibratedPart, index: int) -> None:
         """Puts the answer of calibrations in place of the defaults for one accelerator."""
-        self.sums.likely[row] = self.rest[row] + part.likely_s[index]
+        self.sums.likely[row] += part.change_s[index]
         self.calibrated[row] = part.measured_bound_s[index] > 0.5 * self.sums.bound[row]
 
     def finish(self, axes: _Axes) -> dict[str, Array]:

@@ -6,6 +6,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+import polars as pl
 import pytest
 
 from dashboards.data import Data
@@ -43,6 +44,9 @@ def test_a_query_finds_what_people_call_a_model_a_device_or_a_page(data: Data) -
     assert first(data, "4090") == ("device", DEVICE)
     assert first(data, "2x3090") == ("device", "RTX-3090")
     assert first(data, "advis") == ("page", "Advisor")
+    assert first(data, "query in sql") == ("document", "Query in SQL")
+    sections = {hit.address: hit.note for hit in find(data, PAGES, "energy") if hit.kind == "document"}
+    assert sections["docs/explanation/memory-cost-carbon#energy-and-carbon"] == "Memory, cost and carbon"
     assert {hit.name for hit in find(data, PAGES, "h100")} >= {"H100-PCIe-80GB", "H100-SXM5-80GB"}
     # What is typed so far begins a word: a date that contains 4090 is no card.
     assert all("20240904" not in hit.name for hit in find(data, PAGES, "4090"))
@@ -60,6 +64,12 @@ def test_a_model_without_an_address_on_the_hub_lists_the_results_under_its_name(
     assert scores.height >= data.ask("model_ability", model_id="GPT-5.2")["results"].max()
 
 
+def test_a_release_date_names_the_list_that_states_it(data: Data) -> None:
+    assert "2025-12-11 <small>Epoch Capabilities Index</small>" in ModelPage(data, "?id=GPT-5.2").about.object
+    bases = data.ask("ability_board", domain="overall").filter(pl.col("release_date").is_not_null())
+    assert bases["release_date_basis"].null_count() == 0
+
+
 def test_an_address_that_leads_nowhere_has_the_search_of_every_page(visit: Visit) -> None:
     page = visit.page
     page.goto(visit.url + "nothing/at/all")
@@ -68,6 +78,17 @@ def test_an_address_that_leads_nowhere_has_the_search_of_every_page(visit: Visit
     page.get_by_role("option").first.wait_for()
     page.get_by_role("combobox").press("Enter")
     page.wait_for_url(lambda url: MODEL in unquote(url))
+
+
+def test_the_documentation_is_searched_from_its_own_pages(visit: Visit) -> None:
+    page = visit.page
+    page.goto(visit.url + "docs/how-to/serve")
+    assert faults(page, 390, "light") == []
+    page.get_by_role("combobox").fill("query in sql")
+    page.get_by_role("option").first.wait_for()
+    page.get_by_role("combobox").press("Enter")
+    page.wait_for_url("**/docs/how-to/sql")
+    assert page.get_by_role("heading", name="Query in SQL").is_visible()
 
 
 def test_no_text_reaches_the_file_system(data: Data, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from warehouse.contracts.performance import BATCH, CONTEXT, PRECISION, VERDICT, 
 from warehouse.contracts.table import Column, Table, columns_of
 
 IDENTITY_RULES = ("declared", "same_name", "no_such_name", "ambiguous")
-RELEASE_BASES = ("catalogue", "upload to the hub", "first submission", "a source of models")
+RELEASE_BASES = ("catalogue", "upload to the hub", "first submission", "a board or list of models")
 SAME_SHAPES = "same_shapes"
 """A model that a board judged, and one of the catalogue that has its shapes."""
 BENCHMARKS = {

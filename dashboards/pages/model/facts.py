@@ -62,7 +62,7 @@ def identity(model_id: str, model: Architecture | None, row: Mapping[str, Any]) 
     add("Made from", row["base_model"], "as boards state it", f"model/{row['base_model']}")
     add("Licence", row["licence"] or row["board_licence"], row["licence_basis"] if row["licence"] else "a board")
     released = row["release_date"] or row["listed_on"]
-    add("Released", released, row["release_date_basis"] if row["release_date"] else _source(row))
+    add("Released", released, formats.boards(row["release_date_basis"] or "") if row["release_date"] else _source(row))
     if model is None:
         add("Parameters", formats.parameters(row["board_parameters"]), row["parameters_total_source"])
         add("Context", row["context_tokens"] and f"{row['context_tokens']:,} tokens", _source(row))

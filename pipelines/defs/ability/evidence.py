@@ -70,6 +70,10 @@ class NoScaleError(LookupError):
     """The published index, which sets the scale, is not among the results."""
 
 
+STATED_BY = {"release_date": "release_date_source", "is_open_weights": "openness_source"}
+"""Columns for the board or list that an attribute of a model is from."""
+
+
 def plain(name: pl.Expr) -> pl.Expr:
     """A name in small letters and digits, everything else a single blank."""
     return name.str.to_lowercase().str.replace_all(r"[^a-z0-9]+", " ").str.strip_chars()
@@ -86,8 +90,9 @@ def model_facts(facts: pl.DataFrame) -> pl.DataFrame:
     both = pl.concat([named, apart.with_columns(pl.col("_slug").alias("model_key"))])
     first = both.sort(pl.col("source").ne("epoch_eci"), "source", "name_in_source", maintain_order=True)
     known = first.group_by("model_key", maintain_order=True).agg(
-        pl.col("model_id").drop_nulls().first(), *(pl.col(name).drop_nulls().first() for name in stated)
-    )
+        pl.col("model_id").drop_nulls().first(), *(pl.col(name).drop_nulls().first() for name in stated),
+        *(pl.col("source").filter(pl.col(of).is_not_null()).first().alias(name) for of, name in STATED_BY.items()),
+    )  # fmt: skip
     # The mode that a board puts beside a name is not part of it, where the hub id says which model it is.
     bases = {name: parsed_name(name).base for name in known["display_name"].drop_nulls().unique()}
     plain_name = pl.when(pl.col("model_id").is_null()).then("display_name")

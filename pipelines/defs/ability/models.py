@@ -21,6 +21,9 @@ from warehouse.contracts import ability_models as tables
 from warehouse.contracts.ability import OVERALL
 
 PRIOR = "prior"
+_IDENTITY = (
+    "display_name", "organization", "release_date", "release_date_source", "is_open_weights", "openness_source",
+)  # fmt: skip
 _REPLICATES = 1000
 _REFERENCE_DATE = dt.date(2026, 1, 1)
 _MONTH_IN_NAME = r"-(2[3-9])(0[1-9]|1[0-2])(?:-|$)"
@@ -74,7 +77,7 @@ def ability_models(ability: pl.DataFrame, facts: Facts, sized: pl.DataFrame) -> 
         ability.filter("is_headline")
         .sort(pl.col("domain") != OVERALL)
         .unique("model_id", keep="first", maintain_order=True)
-        .select("model_id", "display_name", "organization", "release_date", "is_open_weights")
+        .select("model_id", *_IDENTITY)
         .sort("model_id")
     )
     on_hub = facts.aliases["model_id"].drop_nulls().unique()
@@ -106,7 +109,7 @@ def _openness(on_hub: pl.Series) -> list[pl.Expr]:
     return [
         pl.when(is_open | (is_open.is_null() & is_on_hub)).then(pl.lit(OPEN)).when(~is_open).then(pl.lit(PROPRIETARY))
         .otherwise(pl.lit(UNKNOWN)).alias("openness"),
-        pl.when(is_open.is_not_null()).then(pl.lit("stated by a source of models"))
+        pl.when(is_open.is_not_null()).then("openness_source")
         .when(is_on_hub).then(pl.lit("weights on the hub")).alias("openness_basis"),
     ]  # fmt: skip
 
@@ -138,8 +141,7 @@ def _release_date() -> list[pl.Expr]:
         "%Y%m%d", strict=False
     )
     by_name = (stated_date.is_null() | (stated_date < named)).fill_null(value=False) & named.is_not_null()
-    listed = pl.when(pl.col("release_date").is_not_null()).then(pl.lit("a source of models"))
-    basis = pl.when(pl.col("own_date").is_not_null()).then("release_date_basis").otherwise(listed)
+    basis = pl.when(pl.col("own_date").is_not_null()).then("release_date_basis").otherwise("release_date_source")
     return [
         pl.when(by_name).then(named).otherwise(stated_date).alias("release_date"),
         pl.when(by_name).then(pl.lit("month in its name")).otherwise(basis).alias("release_date_basis"),
@@ -200,7 +202,7 @@ def _sizes_in_names(names: pl.Series) -> pl.DataFrame:
 
 def judged(ability: pl.DataFrame, models: pl.DataFrame) -> pl.DataFrame:
     """Judged models of every domain with their facts."""
-    own = headlines(ability).drop("display_name", "organization", "release_date", "is_open_weights")
+    own = headlines(ability).drop(_IDENTITY)
     return own.join(models, on="model_id", how="inner", maintain_order="left")
 
 

@@ -98,6 +98,8 @@ _MOST_FAILURES = 1000
 
 def _within(text: str) -> Iterable[Row | None] | None:
     """Rows of the documents that a log holds between its lines, or that follow each other without a line between."""
+    if "{" not in text:  # as in most tables, and a search costs more than the rest of recognising them
+        return None
     decoder, end, failures = json.JSONDecoder(), 0, 0
     read: list[Iterator[Row | None]] = []
     for opening in _MAY_BEGIN.finditer(text):

@@ -27,7 +27,8 @@ _LLAMA = re.compile(
 )
 
 
-_BLOCK = re.compile(r"=+ Serving Benchmark Result =+(.*?)(?:\n\W*={10,}|\Z)", re.DOTALL)
+_HEAD = " Serving Benchmark Result "
+_BLOCK = re.compile(rf"=+{_HEAD}=+(.*?)(?:\n\W*={{10,}}|\Z)", re.DOTALL)
 _LINE = re.compile(r"^\W*(\w[^:\n]*):\s+(\S+)", re.MULTILINE)
 _PRINTED = {
     "Backend": "backend", "Request rate configured (RPS)": "request_rate", "Traffic request rate": "request_rate",
@@ -44,7 +45,8 @@ _WAYS = re.compile(r"(?:--tensor-parallel-size|--tp(?:-size)?|-tp)[ =](\d+)")
 
 def serving(text: str) -> Iterator[Row | None] | None:
     """Blocks that `vllm bench serve` and SGLang's `bench_serving` print, with model and devices of a command above."""
-    documents = [document for block in _BLOCK.finditer(text) if (document := _printed(block, text))]
+    blocks = _BLOCK.finditer(text) if _HEAD in text else ()
+    documents = [document for block in blocks if (document := _printed(block, text))]
     read = [rows for document in documents if (rows := vllm_serve(document)) is not None]
     return (row for rows in read for row in rows) if read else None
 

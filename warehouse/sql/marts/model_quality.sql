@@ -79,7 +79,7 @@ joined AS (
         coalesce(k.release_date, m.uploaded_on, m.first_submitted_on, r.release_date) AS release_date,
         CASE WHEN k.release_date IS NOT NULL THEN 'catalogue' WHEN m.uploaded_on IS NOT NULL THEN 'upload to the hub'
              WHEN m.first_submitted_on IS NOT NULL THEN 'first submission'
-             WHEN r.release_date IS NOT NULL THEN 'a source of models' END AS release_basis,
+             WHEN r.release_date IS NOT NULL THEN 'a board or list of models' END AS release_basis,
         coalesce(k.parameters_total, m.parameters_total, d.parameters_total, r.parameters_total) AS parameters_total,
         coalesce(k.parameters_active, m.parameters_active, d.parameters_active, r.parameters_active) AS parameters_active,
         r.ability,
