@@ -39,7 +39,7 @@ _PRIOR = 2.0
 _ALIKE, _ALIKE_IN_SPREAD = 0.02, 0.1
 """Correlation of rows of one device in spreads about the centre of the others, and about that centre itself: n of them
 tell as much as n / (1 + (n − 1) × this) apart ones (Kish's design effect)."""
-_OF_STAGE, _OF_ALL = 40.0, 5.0
+_OF_STAGE, _OF_ALL = 30.0, 10.0
 """Weight of all rows of a stage, and of all that is timed, in such rows, beside what a group says of how many spreads
 hold 80 %: the shape of errors is that of a stage."""
 Level = tuple[Whole, tuple[int, ...]]
