@@ -1,10 +1,11 @@
 """The response model fitted: abilities, difficulties and slopes together, by Levenberg–Marquardt with a Schur step."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.special import expit
+import scipy
 
 from analytics.ability.results import Floats, Integers, NoAbilityError, Results, summed
 
@@ -77,7 +78,7 @@ class Calibration:
 
 def respond(eta: Floats, results: Results) -> Floats:
     """Values at predictors (…, N): the logistic curve for shares, the identity for linear items."""
-    expected: Floats = np.where(results.linear[results.item], eta, expit(eta))
+    expected: Floats = np.where(results.linear[results.item], eta, scipy.special.expit(eta))
     return expected
 
 
@@ -200,7 +201,7 @@ class _System:
     rest: Floats
     within: Floats
     vendor: Floats
-    cross: csr_array
+    cross: scipy.sparse.csr_array
     ability_gradient: Floats
     rest_gradient: Floats
 
@@ -273,7 +274,7 @@ def _normal_equations(
 
     ends = np.concatenate([[0], np.cumsum(np.bincount(item, minlength=k))])
     columns = unit[order]
-    cross = csr_array(
+    cross = scipy.sparse.csr_array(
         (
             np.concatenate(
                 [

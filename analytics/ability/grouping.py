@@ -1,8 +1,7 @@
 """Results dealt to groups, many rounds of a bootstrap side by side: sums over groups, and the curve they respond by."""
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.special import expit
+import scipy
 
 from analytics.ability.results import Floats, Integers
 
@@ -25,7 +24,7 @@ class Groups:
         order = np.argsort(group, kind="stable")
         ends = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
         self._members = {
-            dtype: csr_array((np.ones(len(group), dtype=dtype), order, ends), shape=(groups, len(group)))
+            dtype: scipy.sparse.csr_array((np.ones(len(group), dtype=dtype), order, ends), shape=(groups, len(group)))
             for dtype in (np.float32, np.float64)
         }
 
@@ -89,7 +88,7 @@ def respond_in_place(eta: Floats, linear: Integers, steep: Floats) -> None:
         eta += 1
         np.reciprocal(eta, out=eta)
     else:
-        expit(eta, out=eta)
+        scipy.special.expit(eta, out=eta)
     np.subtract(1, eta, out=steep)
     steep *= eta
     eta[linear], steep[linear] = as_it_is, 1.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 
 from analytics.ability.calibration import Calibration, Priors, calibrate, respond, start
 from analytics.ability.design import LEAST_RESULTS, Design
@@ -225,7 +225,7 @@ def single_domain_spread(design: Design, ability: Floats, information: Floats, p
 
         widest = float(squares.max())
         if beyond(usual**2) > 0:
-            spread[mine] = np.sqrt(brentq(beyond, usual**2, max(widest, 2 * usual**2) / _MEDIAN_SQUARE))
+            spread[mine] = np.sqrt(scipy.optimize.brentq(beyond, usual**2, max(widest, 2 * usual**2) / _MEDIAN_SQUARE))
     return spread
 
 

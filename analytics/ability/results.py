@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -129,8 +128,10 @@ def connected(results: Results) -> tuple[Integers, Integers]:
         (U,) and (K,) component of each unit and item, 0 for the one of most results; −1 without any result.
     """
     size = results.units + results.items
-    edges = coo_array((np.ones(len(results)), (results.unit, results.units + results.item)), shape=(size, size))
-    _, labels = connected_components(edges, directed=False)
+    edges = scipy.sparse.coo_array(
+        (np.ones(len(results)), (results.unit, results.units + results.item)), shape=(size, size)
+    )
+    _, labels = scipy.sparse.csgraph.connected_components(edges, directed=False)
     weight = np.bincount(labels[results.unit], minlength=labels.max() + 1)
     rank = np.empty_like(weight)
     rank[np.argsort(-weight, kind="stable")] = np.arange(len(weight))
