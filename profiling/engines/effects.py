@@ -116,7 +116,7 @@ WAITING_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
 """Effects of what the first token of a request under load waits for beside the step that reads its prompt."""
 _TUNED = Effect((), 0.4, covariate="tuned")
 LOADED_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
-    **{part: (*effects, _TUNED) for part, effects in (EFFECTS | WAITING_EFFECTS).items() if part != "whole"},
+    **{part: (*effects, _TUNED) for part, effects in {**EFFECTS, **WAITING_EFFECTS}.items() if part != "whole"},
     "whole": EFFECTS["whole"],
 }
 """Effects of all that measured times are made of: first tokens tell of passes too."""
