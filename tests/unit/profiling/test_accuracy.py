@@ -187,6 +187,37 @@ def test_the_interval_of_an_engine_on_three_devices_holds_for_one_that_the_other
     assert 75 < np.mean(inside) < 90  # type: ignore[arg-type]
 
 
+def test_an_engine_with_one_device_at_a_stage_rests_on_the_wider_of_what_is_known_of_it_and_of_the_stage(
+    sample: Accuracy,
+) -> None:
+    cases, _, _ = questions(sample.measurements.filter(pl.col("source") == "xiongjiedai"), shipped_door().devices)
+    decode = [case for case in cases if case.stage == "decode"]
+    metal, cuda = ([case for case in decode if case.engine.name == f"llama.cpp-{name}"] for name in ("metal", "cuda"))
+    alone = max({case.device.name for case in metal})
+    several = [replace(case, stage="decode on several devices") for case in (*cuda, *metal)
+               if case.engine is cuda[0].engine or case.device.name == alone]  # fmt: skip
+    asked = [*decode, *several]
+
+    def width(of_metal: float, of_stage: float) -> float:
+        """Of Metal on several devices, where single ones, and CUDA on several, have such residuals."""
+        random = np.random.default_rng(3)
+        spread = [
+            0.02 if case.engine is metal[0].engine and case.stage != "decode"
+            else of_metal if case.engine is metal[0].engine else of_stage
+            for case in asked
+        ]  # fmt: skip
+        ratios = np.exp(random.normal(0, 1, len(asked)) * spread)
+        errors = residual_table(asked, [(ratios, folds_of([case.device.name for case in asked]))], "class")
+        error = errors["decode on several devices|class|llama.cpp-metal"]
+        return float(np.log(error.high / error.low))
+
+    narrow, one, other = width(0.05, 0.05), width(0.3, 0.05), width(0.05, 0.3)
+    assert one > 3 * narrow
+    assert other > 4.5 * narrow, (
+        "drawn to the engine's single devices alone, which are certain, it would be 3.7 times as wide"
+    )
+
+
 def test_a_gate_that_is_broken_is_said_and_an_error_that_is_not_stated_is_no_pass(sample: Accuracy) -> None:
     times = shipped_times()
     assert broken(sample, times, times) == []
