@@ -136,12 +136,15 @@ class DescribeQuery(FormatQuery):
 @ROUTES.get(
     "/describe", response_model=Rows, summary="Description of models: parameters, stored format, weights, cache"
 )
-def described(query: Annotated[DescribeQuery, Query()]) -> Response:
-    """As `skyline describe`, for models of the catalogue; those that fail are named in the notes."""
+def described(request: Request, query: Annotated[DescribeQuery, Query()]) -> Response:
+    """As `skyline describe`, for models of the catalogue and fetched ones; those that fail are named in the notes."""
+    door = door_of(request)
     rows, notes = [], []
     for name in query.model:
         try:
-            description = describe(of_catalogue(name).require(), query.weight_format)
+            match = of_catalogue(name, door)
+            form = query.weight_format or match.weight_format
+            description = describe(match.require(), form, own_models=door.own_models)
         except ProfilingError as error:
             if len(query.model) == 1:
                 raise

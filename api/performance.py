@@ -82,7 +82,9 @@ class RooflineQuery(ModelQuery):
     draft_model: str | None = Field(default=None, max_length=200, description="Draft model, or mtp.")
     acceptance: float | None = Field(default=None, ge=0, le=1, description="None: 0.7, of mtp 0.85.")
     lora_rank: int = Field(default=0, ge=0, le=8192, description="Rank of unmerged adapters; 0: none.")
-    lora_targets: str = Field(default="attention", max_length=200, description="Groups or names of matrices.")
+    lora_targets: str = Field(
+        default="attention", max_length=200, description="What they adapt: groups, `all-linear`, `q_proj,v_proj`."
+    )
     lora_count: int = Field(default=1, ge=1, le=4096, description="Adapters loaded.")
     image_tokens: Length = Field(default=0, ge=0, le=4_194_304, description="Image tokens in addition to the prompt.")
     audio_tokens: Length = Field(default=0, ge=0, le=4_194_304, description="Audio tokens in addition to the prompt.")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
+from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from profiling.devices.accelerators import Accelerator
     from profiling.devices.here.bandwidth import Bandwidth
     from profiling.devices.here.machine import Machine
+    from profiling.models.architecture import Architecture
 
 Query = Annotated[str | None, typer.Argument(help="Any common name; without one, all are listed.")]
 
@@ -90,15 +92,22 @@ def models(
     """Known models with their sizes; or the one that a name refers to, its format, and how certain that is."""
     import polars as pl  # noqa: PLC0415
 
+    from pipelines.sources.hub.models import architectures_of, fetched_models  # noqa: PLC0415
     from profiling.errors import UnknownModel  # noqa: PLC0415
     from profiling.models.names import resolve_model  # noqa: PLC0415
     from profiling.models.sources import catalogue, same_shapes  # noqa: PLC0415
 
-    every = list(dict.fromkeys([*catalogue(), *same_shapes()]))
+    own = dict(architectures_of(fetched_models(Settings())))
+    every = list(dict.fromkeys([*catalogue(), *same_shapes(), *own]))
+
+    def rows_of(names: list[str]) -> list[dict[str, object]]:
+        known = set(catalogue()) | set(same_shapes())
+        return [_model_row(name) if name in known else _row_of(name, own[name]) for name in names]
+
     if query is None:
-        print_rows(pl.DataFrame([_model_row(name) for name in every], infer_schema_length=None), output_format, output)
+        print_rows(pl.DataFrame(rows_of(every), infer_schema_length=None), output_format, output)
         return
-    match = resolve_model(query)
+    match = resolve_model(query, [*catalogue(), *own])
     named = match.model_id if match.model_id in same_shapes() else match.catalogue_id
     names = [named] if named else [name for name in match.candidates if name in every]
     if not names:
@@ -109,9 +118,7 @@ def models(
         "hub_id": match.model_id, "weight_format": match.weight_format,
         "evidence": match.evidence if match.catalogue_id else "one of the candidates",
     }  # fmt: skip
-    print_rows(
-        pl.DataFrame([_model_row(name) | common for name in names], infer_schema_length=None), output_format, output
-    )
+    print_rows(pl.DataFrame([row | common for row in rows_of(names)], infer_schema_length=None), output_format, output)
 
 
 def _model_row(name: str) -> dict[str, object]:
@@ -120,18 +127,23 @@ def _model_row(name: str) -> dict[str, object]:
     from profiling.models.sources import catalogue, same_shapes  # noqa: PLC0415
 
     record = catalogue()[name if name in catalogue() else same_shapes()[name][0]].record
-    row: dict[str, object] = {"model": name, "model_type": record["model_type"]}
     try:
         model = load(name)
     except ProfilingError as error:
         total = record.get("parameters_total")
-        return row | {
+        return {
+            "model": name, "model_type": record["model_type"],
             "parameters_total": int(total) if total else None, "parameters_active": None, "attention": None,
             "max_context": None, "why_not_timed": str(error).split("? ")[0],
         }  # fmt: skip
-    return row | {
-        "parameters_total": model.parameters_total, "parameters_active": model.parameters_active,
-        "attention": model.attention_kind, "max_context": model.max_position, "why_not_timed": None,
+    return _row_of(name, model) | {"model_type": record["model_type"]}
+
+
+def _row_of(name: str, model: "Architecture") -> dict[str, object]:
+    return {
+        "model": name, "model_type": model.model_type, "parameters_total": model.parameters_total,
+        "parameters_active": model.parameters_active, "attention": model.attention_kind,
+        "max_context": model.max_position, "why_not_timed": None,
     }  # fmt: skip
 
 

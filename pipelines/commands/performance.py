@@ -130,7 +130,10 @@ def roofline(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = None,
     lora_rank: Annotated[int, typer.Option(help="Rank of unmerged adapters; 0: none.", min=0)] = 0,
     lora_targets: Annotated[
-        str, typer.Option(help="What they adapt: attention, feed_forward, experts, head, or named matrices.")
+        str,
+        typer.Option(
+            help="What they adapt: attention, feed_forward, experts, head, all-linear, or q_proj,v_proj and the like."
+        ),
     ] = "attention",
     lora_count: Annotated[int, typer.Option(help="Adapters loaded.", min=1)] = 1,
     image_tokens: Annotated[int, typer.Option(parser=length, help="Image tokens in addition to the prompt.")] = 0,

@@ -1,4 +1,4 @@
-"""Which engine a published row was measured with: backend and build too, where only its publisher states them."""
+"""What a row was measured with where only its publisher states it: backend and build, and the bits of the cache."""
 
 from __future__ import annotations
 
@@ -24,6 +24,18 @@ def engine_of_row(row: Mapping[str, Any], device: Accelerator) -> Engine:
     if engine.family == "llama.cpp" and _runs_in_mlx(row, device):
         return ENGINES["mlx"]
     return of_version(engine, _text(row, "engine_version"))
+
+
+def kv_format_of_row(row: Mapping[str, Any]) -> str:
+    """The format of the cache that a row states, or that is stated where it was published; empty: neither.
+
+    Who submits weights of fewer than 16 bits to MLPerf holds the cache in 8: `kv_cache_dtype` is `fp8` in the
+    configurations of TensorRT-LLM for Llama 2 and 3.1 and DeepSeek-R1 (closed/NVIDIA/configs of the rounds 4.1 to 6.0,
+    from which those of others derive), and AMD's read scales of such a cache (closed/AMD/code/llama2-70b-99/README.md
+    of mlcommons/inference_results_v4.1). One H200 is given 806 sequences of Llama-2-70B there, more than fit in 16.
+    """
+    of_round = _text(row, "source").startswith("mlperf-") and _text(row, "weight_format") not in {"fp16", "bf16"}
+    return _text(row, "kv_format") or ("fp8" if of_round else "")
 
 
 def _backend(row: Mapping[str, Any]) -> str:

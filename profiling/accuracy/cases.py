@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from profiling.accuracy.backends import engine_of_row
+from profiling.accuracy.backends import engine_of_row, kv_format_of_row
 from profiling.accuracy.names import Names
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import Engine
@@ -80,6 +80,9 @@ class Case:
     """Whether hipBLASLt was switched off (`hblt0` in the note), so that rocBLAS multiplied by kernels of its own."""
     on_small_host: bool
     """Whether a Raspberry Pi launched the card's kernels, over a lane of PCIe (`Pi host` in the note)."""
+    tuned: bool
+    """Whether TensorRT-LLM was tuned to this model, device and load, by submitters to MLPerf, who name it by TensorRT
+    (`TensorRT 10.11`)."""
     waiting: float
     """Sequences in flight, waiting ones among them, over those that run."""
     input_tokens: float
@@ -216,6 +219,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         rounds=rounds,
         rocblas="hblt0" in note,
         on_small_host="Pi host" in note,
+        tuned=re.match(r"TensorRT \d", str(row.get("engine") or "")) is not None,
         waiting=waiting,
         measured_s=load_of.seconds(batch, replicas, input_tokens),
     )
@@ -246,7 +250,7 @@ def formats_of(row: Mapping[str, Any], names: Names) -> Subject:
     if not weight_format:
         raise UnsupportedPrecision("the weight format is not stated")
     precision = _runnable(
-        precision_named(model, format_on(engine, weight_format, reported), str(row.get("kv_format") or "")), device
+        precision_named(model, format_on(engine, weight_format, reported), kv_format_of_row(row)), device
     )
     if engine.opens_integers and weight_format.casefold() == "int8":
         precision = replace(precision, activation_bits=16, computes=())

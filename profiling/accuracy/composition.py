@@ -27,7 +27,10 @@ _WAITED = parts_named(WAITING_EFFECTS)
 
 def settings_of(cases: Sequence[Case]) -> list[Setting]:
     """The setting of each case; its stage is the first word of what is compared."""
-    return [replace(_setting(case), on_small_host=float(case.on_small_host), years=years_of(case)) for case in cases]
+    return [
+        replace(_setting(case), on_small_host=float(case.on_small_host), years=years_of(case), tuned=float(case.tuned))
+        for case in cases
+    ]
 
 
 def _setting(case: Case) -> Setting:

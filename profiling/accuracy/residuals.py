@@ -2,16 +2,16 @@
 
 An interval is the centre of the logarithms of measured over predicted and so many spreads to either side. The centre is
 that of all engines at a stage. The spread about it is an engine's own (with models left out, that of an engine on a
-class of devices), drawn to that of a wider group the fewer devices (or models) tell of it: to the engine's on any
-number of devices, and that to that of all engines (scaled inverse chi-squared prior from the group above; Gelman et
-al., Bayesian Data Analysis, 2.6). An engine has no centre of its own: what its devices have in common is in the fit,
-and what is left of it where each is left out in turn is chance. Of few devices it even points away from the one that is
-tested, since the others were predicted from it: what members of a group lie from the mean of the others sums to 0.
-How many spreads hold 80 % is split conformal prediction with normalised residuals (Papadopoulos et al. 2008; Lei et al.
-2018), by group (Vovk 2012) as far as it has rows: quantiles of the residuals of each fold, in spreads about the centre
-that the other folds give, at the share (1 + 1 / n) × 80 % of the n that tell. Of a group's own residuals both signs
-count, for the same reason: its devices tell how far, those of the stage to which side. Whether an interval holds is
-tested in each fold by all of this made without it.
+class of devices), drawn to that of wider groups the fewer devices (or models) tell of it: to the engine's on any number
+of devices or to that of all engines at the stage, whichever is wider, and these to that of all engines on any number
+(scaled inverse chi-squared prior from the group above; Gelman et al., Bayesian Data Analysis, 2.6). An engine has no
+centre of its own: what its devices have in common is in the fit, and what is left of it where each is left out in turn
+is chance. Of few devices it even points away from the one that is tested, since the others were predicted from it: what
+members of a group lie from the mean of the others sums to 0. How many spreads hold 80 % is split conformal prediction
+with normalised residuals (Papadopoulos et al. 2008; Lei et al. 2018), by group (Vovk 2012) as far as it has rows:
+quantiles of the residuals of each fold, in spreads about the centre that the other folds give, at the share (1 + 1 / n)
+× 80 % of the n that tell. Of a group's own residuals both signs count, for the same reason: its devices tell how far,
+those of the stage to which side. Whether an interval holds is tested in each fold by all of this made without it.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ _TAIL = 0.1
 """Share of rows beyond each end of an interval."""
 _PRIOR = 2.0
 """Devices (or models) that the wider group counts as beside a group's own."""
-_ALIKE, _ALIKE_IN_SPREAD = 0.02, 0.3
+_ALIKE, _ALIKE_IN_SPREAD = 0.02, 0.1
 """Correlation of rows of one device in spreads about the centre of the others, and about that centre itself: n of them
 tell as much as n / (1 + (n − 1) × this) apart ones (Kish's design effect)."""
-_OF_WIDER = 20.0
-"""Weight of all rows of a stage, and again of all that is timed, in such rows, beside what a group says of how many
-spreads hold 80 %."""
+_OF_STAGE, _OF_ALL = 30.0, 10.0
+"""Weight of all rows of a stage, and of all that is timed, in such rows, beside what a group says of how many spreads
+hold 80 %: the shape of errors is that of a stage."""
+Level = tuple[Whole, tuple[int, ...]]
+"""Groups as a number for each row, and the places of the levels that hold them among those before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class _Rows:
     units: Whole
     folds: Whole
     stages: Whole
-    levels: tuple[Whole, ...]
-    """Groups from the widest to the narrowest, a number for each row."""
+    levels: tuple[Level, ...]
+    """Groups from the widest to the narrowest."""
 
 
 def residual_table(
@@ -75,9 +77,10 @@ def residual_table(
     units = _numbered([case.model.name if scope == "device" else case.device.name for case in cases])
     kind, stage, engine = _numbered(kinds), _numbered(stages), _numbered(stages, engines)
     narrowest = _numbered(stages, engines, classes)
-    nested = {"": (kind, stage), "engine": (kind, _numbered(kinds, engines), engine)}
+    of_all: tuple[Level, ...] = ((kind, ()), (stage, (0,)))
+    nested = {"": of_all, "engine": (*of_all, (_numbered(kinds, engines), (0,)), (engine, (1, 2)))}
     if scope == "device":
-        nested["class"] = (*nested["engine"], narrowest)
+        nested["class"] = (*nested["engine"], (narrowest, (3,)))
     groups = {
         name: [_Rows(np.log(ratios), units, folds, stage, levels) for ratios, folds in held_out]
         for name, levels in nested.items()
@@ -87,7 +90,7 @@ def residual_table(
     table: dict[str, Residuals] = {}
     for level, draws in groups.items():
         low, high = np.mean([_ends(rows, np.full(len(cases), fill_value=True)) for rows in draws], axis=0)
-        groups_of_level = draws[0].levels[-1]
+        groups_of_level = draws[0].levels[-1][0]
         for group in np.unique(groups_of_level):
             where = groups_of_level == group
             members = np.flatnonzero(where)
@@ -141,14 +144,15 @@ def _ends(rows: _Rows, use: Where) -> tuple[Array, Array]:
     is_finite = np.isfinite(spreads)
     if is_finite.any():
         everywhere = _weights(rows.units[is_finite], _ALIKE)
-        for group in np.unique(rows.levels[-1]):
-            where = rows.levels[-1] == group
+        narrowest, _ = rows.levels[-1]
+        for group in np.unique(narrowest):
+            where = narrowest == group
             own, of_stage = is_finite & where, is_finite & (rows.stages == rows.stages[where][0])
             wider = _weights(rows.units[of_stage], _ALIKE)
             of_own = _weights(rows.units[own], _ALIKE) / 2
             values = np.concatenate([spreads[own], -spreads[own], spreads[of_stage], spreads[is_finite]])
             weights = np.concatenate([
-                of_own, of_own, wider * _OF_WIDER / wider.sum(), everywhere * _OF_WIDER / everywhere.sum(),
+                of_own, of_own, wider * _OF_STAGE / wider.sum(), everywhere * _OF_ALL / everywhere.sum(),
             ])  # fmt: skip
             tail = _TAIL - (0.5 - _TAIL) / weights.sum()
             low[where], high[where] = (_quantile(values, weights, share) for share in (tail, 1 - tail))
@@ -158,26 +162,30 @@ def _ends(rows: _Rows, use: Where) -> tuple[Array, Array]:
 def _centres(rows: _Rows, use: Where) -> tuple[Array, Array]:
     """Centre of all engines at a stage, and the spread about it of every row's narrowest group.
 
-    The spread is drawn to that of the group above, and larger the fewer devices (or models) tell of it: by a share of
-    the variance of one over their number, the prior's included; where there is none at all, by half.
-    What the fit takes to be of something else tells of neither, and so lies outside.
+    The spread is drawn to that of the group above, the wider one of two, and larger the fewer devices (or models) tell
+    of it: by a share of the variance of one over their number, the prior's included; where there is none at all, by
+    half. What the fit takes to be of something else tells of neither, and so lies outside.
     """
     use = use & (np.abs(rows.residuals) <= BEYOND)
-    centre, variance = np.full(len(use), np.nan), np.full(len(use), np.nan)
+    centre = np.full(len(use), np.nan)
     for stage in np.unique(rows.stages[use]):
         of_stage = rows.stages == stage
         weights = _weights(rows.units[of_stage & use], 1.0)
         centre[of_stage] = weights @ rows.residuals[of_stage & use] / weights.sum()
-    for place, level in enumerate(rows.levels):
+    variances: list[Array] = []
+    for level, above in rows.levels:
         units = np.zeros(len(use))
+        wider = np.max([variances[place] for place in above], axis=0) if above else np.full(len(use), np.nan)
+        variance = wider.copy()
         for group in np.unique(level[use]):
             where = level == group
             own = where & use
             number, weights = len(np.unique(rows.units[own])), _weights(rows.units[own], _ALIKE_IN_SPREAD)
             square = weights @ (rows.residuals[own] - centre[own]) ** 2 / weights.sum()
-            if place:
-                square = (_PRIOR * variance[own][0] + number * square) / (number + _PRIOR)
+            if above:
+                square = (_PRIOR * wider[own][0] + number * square) / (number + _PRIOR)
             variance[where], units[where] = max(float(square), 1e-4), number
+        variances.append(variance)
     return centre, np.sqrt(variance * (1 + 1 / (units + _PRIOR)))
 
 

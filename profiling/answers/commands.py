@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from profiling.answers.cache_flags import WHOLE, cache_flags
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.families import not_read
-from profiling.engines.formats import not_stored
+from profiling.engines.formats import not_stored, owner_of
 from profiling.memory.engines import cannot_run, known_engine, runs_on
 from profiling.models.architecture import Architecture
 from profiling.roofline.workload import Parallelism
@@ -34,6 +34,8 @@ class _Server:
     path: str = "v1"
     quantises: bool = False
     """Whether it makes 8 bits of a checkpoint of 16 as it starts."""
+    of_gguf: str = ""
+    """What its commands say besides where the model is a file of llama.cpp's; `{address}` is that of the checkpoint."""
 
 
 _VLLM = _Server(
@@ -43,6 +45,7 @@ _VLLM = _Server(
         "data": " --data-parallel-size {data}", "expert": " --enable-expert-parallel",
     },
     quantises=True,
+    of_gguf=" --tokenizer {address}",
     check="vllm bench serve --model {model} --random-input-len {prompt} --random-output-len {new}"
     " --max-concurrency {users} --save-result",
 )  # fmt: skip
@@ -248,12 +251,16 @@ def _served(
     if weight_format != model.published_format.name and not quantised and stored not in {"fp16", "bf16"}:
         ending = stored if stored.startswith("exl") else stored.partition("-")[0].upper()
         address = f"{address.rsplit('/', maxsplit=1)[-1]}-{ending}"
-    run = server.run.format(model=address, split=laid_out, **numbers)
+    more = ""
+    if owner_of(weight_format) == "llama.cpp":
+        address, more = f"./{model.name.rsplit('/', 1)[-1]}-{stored.upper()}.gguf", server.of_gguf
+        more = more.format(address=model.name)
+    run = server.run.format(model=address, split=laid_out, **numbers) + more
     check = server.check or (
         "skyline profile endpoint http://localhost:{port}/{path} --model {model} --prompt-lengths {prompt}"
         " --new-tokens {new} --concurrency {users} --out check.bundle"
     )
     return (
         " ".join(filter(None, (run, "--quantization fp8" if quantised else "", cache))),
-        check.format(model=address, port=server.port, path=server.path, **numbers),
+        check.format(model=address, port=server.port, path=server.path, **numbers) + (more if server.check else ""),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +11,11 @@ from profiling.devices.names import resolve_device
 from profiling.errors import UnknownModel
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
-from profiling.models.format_names import file_size_bytes
+from profiling.models.format_names import file_size_bytes, grouped_format
 from profiling.models.gguf_header import read_gguf_header
-from profiling.models.gguf_rules import file_types
+from profiling.models.gguf_rules import file_type
 from profiling.models.names import resolve_model
-from profiling.models.sources import catalogue, from_config, from_hub, from_path, is_path, same_shapes, under_name
+from profiling.models.sources import catalogue, from_config, from_path, is_path, same_shapes, under_name
 from profiling.models.stored import means_published
 from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import weight_formats
@@ -55,19 +56,23 @@ COLUMNS = (
 """Columns of a description, in order."""
 
 
-def describe(text: str, weight_format: str | None = None, *, online: bool = False) -> Description:
+def describe(
+    text: str, weight_format: str | None = None, *, own_models: Mapping[str, Architecture] | None = None,
+    look_up: Callable[[str], Architecture] | None = None,
+) -> Description:  # fmt: skip
     """What a text names, described.
 
     Args:
         text: A name of the catalogue or of the hub, an Ollama tag, a GGUF file or its name, a `config.json` or its
             folder, a TOML file.
         weight_format: A stored format; None: the one that the text names, else the published one.
-        online: Whether models that are not in the catalogue are looked up on the hub.
+        own_models: Models beside those of the catalogue, by name: what was fetched from the hub before.
+        look_up: Finds a model that is neither, by its address on the hub; None: nothing is looked up.
 
     Raises:
         ProfilingError: The text names no model, its config is not understood, or there is no such format.
     """
-    model, named, notes = _resolved(text, online=online)
+    model, named, notes = _resolved(text, own_models or {}, look_up)
     chosen = weight_format or named
     weights, file_size, format_name = _sizes(model, chosen)
     return Description(
@@ -87,22 +92,28 @@ def describe(text: str, weight_format: str | None = None, *, online: bool = Fals
     )
 
 
-def _resolved(text: str, *, online: bool) -> tuple[Architecture, str | None, tuple[str, ...]]:
+def _resolved(
+    text: str, own_models: Mapping[str, Architecture], look_up: Callable[[str], Architecture] | None
+) -> tuple[Architecture, str | None, tuple[str, ...]]:
     """The model, the format that its name states, and what has to be said of how it was found."""
     if text in catalogue():
         return catalogue()[text].architecture(), None, ()
+    if text in own_models:
+        return own_models[text], None, ()
     if is_path(text):
         path = Path(text)
         return _of_file(path) if path.suffix.casefold() == ".gguf" else (from_path(path), None, ())
-    match = resolve_model(text)
+    match = resolve_model(text, [*catalogue(), *own_models])
+    if match.catalogue_id in own_models:
+        return own_models[match.catalogue_id], match.weight_format, (f"{text}: {match.evidence}",)
     if match.catalogue_id is not None:
         model = catalogue()[match.catalogue_id].architecture()
         notes = () if match.catalogue_id == text else (f"{text}: {match.evidence}",)
         alike = match.model_id in same_shapes()
         named = under_name(model, str(match.model_id)) if alike else replace(model, name=match.catalogue_id)
         return named, match.weight_format, notes
-    if online and match.model_id:
-        return from_hub(match.model_id), match.weight_format, ()
+    if look_up and match.model_id:
+        return look_up(match.model_id), match.weight_format, ()
     if (devices := resolve_device(text)).devices:
         raise UnknownModel(
             f"{text!r} is {devices.fleet.name}, which is not a model; `skyline devices` describes devices"
@@ -133,9 +144,9 @@ def _sizes(model: Architecture, form: str | None) -> tuple[float, float | None, 
         return model.stored_bytes, model.stored_bytes, form or published
     if form is not None:
         plain = form.casefold().removeprefix("gguf-")
-        if plain in file_types() and (plain != form.casefold() or plain not in weight_formats()):
+        if grouped_format(plain) is None and (plain != form.casefold() or plain not in weight_formats()):
             size = file_size_bytes(model, plain)
-            return size.tensor_bytes, size.bytes, f"gguf-{plain}"
+            return size.tensor_bytes, size.bytes, f"gguf-{file_type(plain).name}"
     weights = float(weight_bytes(model, precision_for(model, form)))
     if any(part.parameters is None for part in model.not_counted):
         return weights, None, form or published

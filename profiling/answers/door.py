@@ -15,7 +15,7 @@ from profiling.answers.answer import OTHER_STAGE, Answer, occurrence_rows
 from profiling.answers.buying import Purchase, purchase_price, typical_tariff
 from profiling.answers.cost import grid_intensity, serving_cost
 from profiling.answers.engine_choice import engine_for
-from profiling.answers.extras import adapter_parameters, drafting
+from profiling.answers.extras import adapter_parameters, adapter_targets, drafting
 from profiling.answers.images import images_of
 from profiling.answers.known_models import architecture, model_choices
 from profiling.answers.prices import ApiPrice, Price, api_price, typical_price
@@ -358,7 +358,7 @@ class Door:
         fitted = self.kernels(device, engine)
         extra, drafts = 0.0, None
         if question.lora_rank:
-            targets = tuple(part.strip() for part in question.lora_targets.split(",") if part.strip())
+            targets = adapter_targets(model, question.lora_targets)
             extra += question.lora_count * adapter_parameters(model, question.lora_rank, targets) * ADAPTER_BITS / 8
             adapters = Adapters(rank=question.lora_rank, targets=frozenset(targets), count=question.lora_count)
             workload = replace(workload, adapters=adapters)

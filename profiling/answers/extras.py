@@ -10,6 +10,7 @@ from profiling.errors import InvalidWorkload, UnsupportedPrecision
 from profiling.memory.need import kv_cache_bytes
 from profiling.memory.weights import weight_bytes
 from profiling.models.architecture import Architecture
+from profiling.models.module_names import matrix_names
 from profiling.models.parts import Selection, part_of
 from profiling.models.steps import Experts, Linear
 from profiling.models.stored import group_of
@@ -27,6 +28,7 @@ _PADDED_VOCABULARY = 0.03
 """How far sizes of one vocabulary may differ within a family, as tables are filled up."""
 TARGETS = ("attention", "feed_forward", "experts", "head")
 DEFAULT_TARGETS = ("attention",)
+_ALL_LINEAR = "all-linear"
 
 
 def acceptance_of(stated: float | None, draft_model: str | None) -> float:
@@ -34,6 +36,25 @@ def acceptance_of(stated: float | None, draft_model: str | None) -> float:
     if stated is not None:
         return stated
     return MTP_ACCEPTANCE if draft_model == MTP else ACCEPTANCE
+
+
+def adapter_targets(model: Architecture, text: str) -> tuple[str, ...]:
+    """Groups of matrices and names of steps that a list with commas means.
+
+    Groups are `TARGETS`, or `all-linear` for all but the head, as PEFT has it; single matrices go by our names (query,
+    down) or by those that checkpoints give them (q_proj, down_proj). Experts are adapted whole.
+    """
+    said = {part.strip() for part in text.split(",") if part.strip()}
+    meant = said - {_ALL_LINEAR}
+    for _, step in model.counted_steps():
+        if _ALL_LINEAR in said and isinstance(step, Linear | Experts) and group_of(step) in TARGETS[:-1]:
+            meant.add(group_of(step))
+        if isinstance(step, Experts) and said >= {"up_proj", "down_proj"} | ({"gate_proj"} if step.gated else set()):
+            meant = meant - {"gate_proj", "up_proj", "down_proj"} | {step.name}
+    for _, step in model.counted_steps():
+        if called := {name.rsplit(".", maxsplit=1)[-1] for name in matrix_names(step)} & said:
+            meant = meant - called | {step.name}
+    return tuple(sorted(meant))
 
 
 def adapter_parameters(model: Architecture, rank: int, targets: tuple[str, ...] = DEFAULT_TARGETS) -> int:

@@ -68,6 +68,7 @@ _SYSTEMS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (re.compile(r"\b(?:tpu )?(v[56]e)-(\d+)\b"), r"\2x tpu \1"),
     # Slices of these are numbered by their TensorCores, of which a chip has two.
     (re.compile(r"\b(?:tpu )?(v3|v4|v5p)-(\d+)\b"), lambda match: f"{int(match[2]) // 2}x tpu {match[1]}"),
+    (re.compile(r"\b(m[1-9](?: (?:pro|max|ultra))?) (?:mac )?(?:mini|studio|air)\b"), r"\1"),
     (re.compile(r"\bmacbook(?: pro| air)?(?: 1[3-6](?:[- ]?inch|\")?)?(?= |$)"), r"apple"),
 )
 """Systems that are said for the devices in them, and words that are written apart; as their makers name them."""
@@ -77,6 +78,9 @@ _HOST_MEMORY = re.compile(
 )
 _HOST = frozenset({"ram", "ddr3", "ddr4", "ddr5", "system", "memory", "host", "of"})
 """Words for memory that is on no card."""
+_JOINED = re.compile(r"\s+\+\s+(?!\d+(?:[.,]\d+)? ?(?:[tp](?:fl)?ops|w\b)|link)", re.IGNORECASE)
+"""What joins devices of which one is described; commas and `and` join what is said of one."""
+_SAID_OTHER = re.compile(r"^\s*other:\s*", re.IGNORECASE)
 _USUAL_SERVER = "EPYC-9654 (1 socket)"
 """What a server is taken to have of which only the memory is said."""
 _EXAMPLE = "other: 16 GB at 288 GB/s, 30 TFLOPS"
@@ -128,8 +132,7 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
     if text in choices:
         return Resolved(text, ((choices[text], 1),))
     if is_described(text):
-        device = described(text)
-        return Resolved(text, ((device, 1),), note=f"{device.name}: {device.flags}")
+        return _of_described(text, choices)
     whole = [name for name in choices if folded(name) == folded(text)]
     if len(whole) == 1:
         return Resolved(text, ((choices[whole[0]], 1),))
@@ -141,6 +144,24 @@ def resolve_device(text: str, known: Mapping[str, Accelerator] | None = None) ->
     if any(not part.devices for part in resolved):
         return Resolved(text, (), candidates, notes)
     return Resolved(text, tuple(pair for part in resolved for pair in part.devices), candidates, notes)
+
+
+def _of_described(text: str, choices: Mapping[str, Accelerator]) -> Resolved:
+    """Devices of which one at least is described in a line; several are joined by a plus, a number stands before."""
+    parts: list[Resolved] = []
+    for part in _JOINED.split(text.strip()):
+        if not is_described(part):
+            parts.append(resolve_device(part, choices))
+            continue
+        count, rest = _counted(_SAID_OTHER.sub("", part))
+        more, rest = _counted(_SAID_OTHER.sub("", rest))
+        device = described(rest)
+        parts.append(Resolved(part, ((device, count * more),), note=f"{device.name}: {device.flags}"))
+    note = "; ".join(part.note for part in parts if part.note)
+    candidates = tuple(name for part in parts for name in part.candidates)
+    if any(not part.devices for part in parts):
+        return Resolved(text, (), candidates, note)
+    return Resolved(text, tuple(pair for part in parts for pair in part.devices), candidates, note)
 
 
 def stated_count(text: str) -> int | None:
@@ -214,7 +235,7 @@ def _resolve_part(part: str, choices: Mapping[str, Accelerator], label: str) -> 
         rest = _PLURAL.sub(r"\1", rest)
     memory, cores, query = _size(_MEMORY, rest), _size(_CORES, rest), words(rest)
     # What names a kind alone names no device, though some have that word in their names.
-    names = [] if query <= _KINDS.keys() else _matching(query, choices)
+    names = [] if query <= _KINDS.keys() or _is_brand(query, choices) else _matching(query, choices)
     if cores is not None and any(_size(_CORES, name) == cores for name in names):
         names = [name for name in names if _size(_CORES, name) == cores]
     if not names:
@@ -259,6 +280,11 @@ def _resolve_share(share: Share, count: int, choices: Mapping[str, Accelerator],
     others = tuple(part.name for part in fitting[1:])
     note = f"{label!r} is taken as {fitting[0].name}: {fitting[0].flags}"
     return Resolved(label, ((fitting[0], count),), others, f"{note}; others: {', '.join(others)}" if others else note)
+
+
+def _is_brand(query: frozenset[str], choices: Iterable[str]) -> bool:
+    """Whether a text says no more than what many devices are called (`rtx`), and no device is called so alone."""
+    return bool(query) and query <= _BRANDS and not any(words(name) == query for name in choices)
 
 
 def _has_memory(name: str, size_gb: float, choices: Mapping[str, Accelerator]) -> bool:
@@ -391,8 +417,14 @@ def _unknown(part: str, rest: str, choices: Mapping[str, Accelerator]) -> Resolv
     if offered and not words(rest) - _NOISE:
         hint = " For a server with any processor, add the word server." if memory and _USUAL_SERVER in offered else ""
         return Resolved(part, (), offered, f"{part!r} could be any of {', '.join(offered)}; name one of them.{hint}")
-    near = nearest(rest, choices)
-    return Resolved(part, (), tuple(near.split(", ")) if near else (), _not_known(part, near, choices))
+    called = tuple(_saying(words(rest), choices)) if _is_brand(words(rest), choices) else ()
+    if called:
+        which = f"{len(called)} devices have that in their names, such as {', '.join(called[:4])}"
+        note = f"{part!r} alone is no device: {which}"
+    else:
+        near = nearest(rest, choices)
+        called, note = tuple(near.split(", ")) if near else (), _not_known(part, near, choices)
+    return Resolved(part, (), called, note)
 
 
 def _not_known(part: str, near: str, choices: Mapping[str, Accelerator]) -> str:

@@ -114,16 +114,17 @@ WAITING_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "queue": (Effect((), 0.5), Effect(("arrival",), 0.5)),
 }
 """Effects of what the first token of a request under load waits for beside the step that reads its prompt."""
+_TUNED = Effect((), 0.4, covariate="tuned")
 LOADED_EFFECTS: Mapping[str, tuple[Effect, ...]] = {
-    **{part: effects for part, effects in EFFECTS.items() if part != "whole"},
-    **WAITING_EFFECTS,
+    **{part: (*effects, _TUNED) for part, effects in {**EFFECTS, **WAITING_EFFECTS}.items() if part != "whole"},
     "whole": EFFECTS["whole"],
 }
 """Effects of all that measured times are made of: first tokens tell of passes too."""
 
 
-_FORMATS = ((16, "16 bits"), (7, "8 bits"), (3.7, "4 bits"), (0, "2 and 3 bits"))
-"""Least bits per weight of the formats that share effects: below four bits tables are looked up to open them."""
+_FORMATS = ((16, "16 bits"), (7, "8 bits"), (3.7, "4 bits"), (3.3, "3 bits"), (0, "2 bits"))
+"""Least bits per weight of the formats that share effects: those of three (Q3_K) are put together of two bits and a
+mask of third ones, those of fewer are mostly looked up in tables."""
 
 
 @fact_of
@@ -157,6 +158,8 @@ class Setting:
     where no date is stated, and of all else."""
     on_small_host: float = 0.0
     """1 where a Raspberry Pi launches the kernels of a card, over a lane of PCIe; 0 in ordinary machines."""
+    tuned: float = 0.0
+    """1 where a submitter to MLPerf had tuned TensorRT-LLM to one model, device and load; 0 as others run it."""
     in_turn: float = 0.0
     """1 where vector units shift and mask numbers in turn with what they multiply; 0 where they do both at once."""
 

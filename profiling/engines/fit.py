@@ -94,6 +94,7 @@ def _distinct(settings: Sequence[Setting]) -> tuple[list[Setting], Whole]:
             setting.rocblas,
             setting.on_small_host,
             setting.years,
+            setting.tuned,
             setting.in_turn,
         )
         for setting in settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from profiling.memory.engines import runs_on
+from profiling.memory.engines import known_engine, runs_on
 from profiling.models.architecture import Architecture
 from profiling.roofline.precisions import precision_for
 
@@ -33,6 +33,10 @@ _OWN: Mapping[str, str] = {
 """Names of formats that are an engine's own: whoever has such a file runs it with that."""
 
 
+_READ_GGUF = frozenset({"vllm", "vllm-v0", "vllm-v1", "sglang", "transformers", "transformers-4bit", "openvino"})
+"""Servers that read llama.cpp's files: the pages on GGUF of vLLM, SGLang, Transformers and OpenVINO's model server."""
+
+
 def owner_of(weight_format: str) -> str | None:
     """The engine whose own format that is; None: one that servers read."""
     return next((engine for engine, names in _OWN.items() if re.fullmatch(names, weight_format.casefold())), None)
@@ -55,8 +59,12 @@ def not_stored(engine: str, model: Architecture, weight_format: str) -> str:
         UnsupportedPrecision: No such format; the message names the nearest.
     """
     kind, name = runs_on(engine), weight_format.casefold()
+    if known_engine(engine) == "mlc":
+        return "mlc compiles models into formats of its own (q4f16_1 and others), which are not known here"
     if kind not in FORMATS:
-        owner = "MLX" if name.startswith("mlx-") else "ExLlama" if name.startswith("exl") else ""
+        owner = {"mlx": "MLX", "exllama": "ExLlama", "llama.cpp": "llama.cpp", None: ""}[owner_of(name)]
+        if owner == "llama.cpp" and known_engine(engine) in _READ_GGUF:
+            return ""
         return f"{engine} reads no {weight_format}, a format of {owner}'s own" if owner else ""
     if re.fullmatch(_HELD[kind], name):
         return ""

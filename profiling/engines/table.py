@@ -140,6 +140,12 @@ def _of_words(folded: str) -> str | None:
     return next((backend for pattern, backend in _WORDS if re.search(pattern, folded)), None)
 
 
+def _maker(accelerator: Accelerator) -> str:
+    """Who makes a device; a card described without a maker is taken for the kind with most measurements, a GeForce."""
+    vendor = accelerator.vendor.casefold()
+    return "nvidia" if not vendor and accelerator.kind == "gpu" else vendor
+
+
 COMPOSED_DELTA_RULE_BUILD = 7946
 """The last build of llama.cpp that is known to make the gated delta rule of small operations: it is the "before" of
 ggml-org/llama.cpp pull request 19375 (February 2026), and the operation itself was proposed a week later (19504)."""
@@ -177,7 +183,7 @@ def engine_of(name: str, accelerator: Accelerator, backend: str = "") -> Engine:
     text = f"{folded.removeprefix('llama.cpp')} {backend.casefold()}"
     stated = next((each for pattern, each in _BACKENDS if re.search(pattern, text)), None)
     if stated is None or stated == "cpu" or (stated == "cuda" and accelerator.vendor.casefold() != "nvidia"):
-        stated = _VENDOR_BACKENDS.get(accelerator.vendor.casefold(), "cpu")
+        stated = _VENDOR_BACKENDS.get(_maker(accelerator), "cpu")
     return ENGINES[f"llama.cpp-{stated}"]
 
 
@@ -212,9 +218,11 @@ def opens_to_eight_bits(engine: Engine, accelerator: Accelerator, expert_bits: f
 
 def device_class(accelerator: Accelerator) -> str:  # noqa: PLR0911 - a list of classes
     """The class that an unmeasured device shares its figures with."""
-    vendor, name = accelerator.vendor.casefold(), accelerator.name.casefold()
+    vendor, name = _maker(accelerator), accelerator.name.casefold()
     if accelerator.kind == "cpu":
         return "processor"
+    if not accelerator.vendor and vendor == "nvidia":
+        return "geforce"
     if vendor == "apple":
         return "apple"
     if vendor == "intel":

@@ -87,6 +87,9 @@ _FIXED = {
         *(GroupedFormat(name, 8, basis=_PER_OUTPUT, compute="fp8") for name in ("fp8-dynamic", "w8a8-fp8")),
         *(GroupedFormat(name, 8, basis=_PER_OUTPUT, compute="int8") for name in ("int8", "w8a8", "w8a8-int8")),
         GroupedFormat("mxfp4", 4.25, basis="one 8-bit scale per 32; OCP Microscaling v1.0; tables and head 16 bit"),
+        GroupedFormat(
+            "mxfp8", 8.25, basis="one 8-bit scale per 32; OCP Microscaling v1.0; tables and head 16 bit", compute="fp8"
+        ),
         GroupedFormat("nvfp4", 4.5, basis="one 8-bit scale per 16; tables and head 16 bit"),
         GroupedFormat("nf4", 4.5, basis="one 32-bit scale per 64; arXiv 2305.14314"),
         GroupedFormat(
@@ -282,10 +285,13 @@ def _other_scheme(folded: str) -> str | None:
     for scheme in ("awq", "gptq", "autoround", "hqq"):
         if re.search(rf"(?<![a-z0-9]){scheme}(?:model)?(?![a-z0-9])", folded.replace("auto-round", "autoround")):
             return f"{scheme}-{width}bit{size or f'-g{_SCHEMES[scheme][1]}'}"
-    if fixed := re.search(
-        r"(?<![a-z0-9])(fp8(?:[-_](?:dynamic|block))?|w[2-8]a(?:16|8|fp8)(?:[-_]asym)?)(?![a-z0-9])", folded
-    ):
-        return fixed[1].replace("_", "-") + (size if fixed[1].startswith("w") else "")
     if "mlx" in folded and (micro := re.search(r"(?<![a-z0-9])(mxfp4|nvfp4|mxfp8)(?![a-z0-9])", folded)):
         return f"mlx-{micro[1]}"
+    # Of a name with both (NVFP4-FP8), experts, which are most of it, have the narrower.
+    if fixed := re.search(
+        r"(?<![a-z0-9])(mxfp8|(?<!nvfp4-)(?<!mxfp4-)fp8(?:[-_](?:dynamic|block))?"
+        r"|w[2-8]a(?:16|8|fp8)(?:[-_]asym)?)(?![a-z0-9])",
+        folded,
+    ):
+        return fixed[1].replace("_", "-") + (size if fixed[1].startswith("w") else "")
     return f"mlx-{width}bit{size}" if "mlx" in folded and bits else None

@@ -16,7 +16,7 @@ _SHORT_FORMATS = {
 }  # fmt: skip
 """Formats that people say in short, and the usual one of each; which it is taken as is said."""
 _SHORT = re.compile(r"(?<![a-z0-9.])(q[234568]|int[48]|[48][-_ ]?bits?|fp4|exl[23]|qat)(?![a-z0-9_])")
-_ANY_TYPE = re.compile(r"(?<![a-z0-9])(?:iq|q)\d_[a-z0-9_]+")
+_ANY_TYPE = re.compile(r"(?<![a-z0-9])(?:ud[-_])?(?:iq|q)\d_[a-z0-9_]+")
 _GGUF = re.compile(r"(?<![a-z0-9])gguf(?![a-z0-9])")
 _FLOATS = {"f32": "fp32", "f16": "fp16", "bf16": "bf16", "nvfp4": "nvfp4"}
 """Types of GGUF that other checkpoints have too, and what these call them."""

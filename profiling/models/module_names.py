@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import translate
-from functools import cache
+from functools import cache, lru_cache
 
 from profiling.models.steps import Embedding, Experts, Linear, Step
 
@@ -54,7 +54,7 @@ _SIDES = {"gate": ("gate_proj", "w1", "gate_up_proj"), "up": ("up_proj", "w3", "
           "down": ("down_proj", "w2")}  # fmt: skip
 _PREFIXES = ("model.language_model.model.", "language_model.model.", "model.language_model.", "backbone.",
              "transformer.", "language_model.", "model.")  # fmt: skip
-_LAYER = re.compile(r"^layers\.\d+\.")
+_LAYER = re.compile(r"^layers\.\d+(?:\.|$)")
 
 
 @cache
@@ -90,8 +90,16 @@ def _bare(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=2**16)
+def _runs(name: str) -> tuple[str, ...]:
+    """Every run of whole words of a name: `mlp.gate` has mlp, mlp.gate and gate."""
+    parts = name.split(".")
+    spans = ((first, last) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1))
+    return tuple(".".join(parts[first:last]) for first, last in spans)
+
+
 class Names:
-    """A list of modules as quantisation configs give it: names, ends of names, wildcards, `re:` expressions."""
+    """A list of modules as quantisation configs give it: names, parts of names, wildcards, `re:` expressions."""
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._exact: set[str] = set()
@@ -103,7 +111,7 @@ class Names:
                 self._expressions.append(re.compile(translate(_bare(entry))))
                 self._expressions.append(re.compile(translate(f"{_bare(entry)}.*")))
             else:
-                self._exact.add(_bare(entry))
+                self._exact.add(_bare(entry).rstrip("."))
 
     def _add(self, expression: str) -> None:
         try:
@@ -115,20 +123,12 @@ class Names:
         return bool(self._exact or self._expressions)
 
     def hold(self, name: str) -> bool:
-        """Whether the list holds a module, one above it, or the end of its name."""
-        return self._holds_exactly(name) or any(
+        """Whether the list holds a module, one above it, or a run of whole words of its name."""
+        return not self._exact.isdisjoint(_runs(name)) or any(
             expression.match(full)
             for expression in self._expressions
             for full in (name, f"model.{name}", f"model.language_model.{name}", f"language_model.model.{name}")
         )
-
-    def _holds_exactly(self, name: str) -> bool:
-        if not self._exact:
-            return False
-        parts = name.split(".")
-        ends = (".".join(parts[first:last]) for first in range(len(parts)) for last in range(first + 1, len(parts) + 1)
-                if first == 0 or last == len(parts) or parts[first:last] == ["self_attn"])  # fmt: skip
-        return any(end in self._exact for end in ends)
 
     def hold_any(self, names: Iterable[str]) -> bool:
         """Whether the list holds a module under any of its names."""

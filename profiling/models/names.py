@@ -24,7 +24,7 @@ _SHOWN_FILE = re.compile(r"[?&]show_file_info=([\w./-]+\.gguf)", re.IGNORECASE)
 """Which file of a repository an address shows."""
 _FORMAT_WORDS = re.compile(
     r"(?<![a-z0-9])(?:gguf|(?:awq|gptq(?:model)?|fp[48]|nvfp4(?:a16)?)(?:-v\d|-\db-\d+g|-kv)?|autoround|auto|round|hqq"
-    r"|calib|vortex-v\d|mlx|exl[23]|bnb|bitsandbytes|nf4|mxfp[468]|w\d+a\d+|dwq"
+    r"|calib|vortex-v\d|mlx|exl[23]|bnb|bitsandbytes|nf4|mxfp[468](?:_moe)?|w\d+a\d+|dwq"
     r"|(?:ud[-_ ])?(?:iq|tq|q)\d(?:_[a-z0-9]+)*|(?:b?f|fp)(?:16|32)|int[48]|[2-8][-_]?bits?(?:gs\d+)?"
     r"|\d(?:[._]\d+)?[-_]?bpw(?:[-_]h\d)?|i1|imatrix|imat|dynamic|g(?:32|64|128))(?![a-z0-9])"
 )

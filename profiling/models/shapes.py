@@ -18,7 +18,7 @@ from typing import Any
 LETTERS: Mapping[str, tuple[str, ...]] = {
     "l": ("num_hidden_layers", "depth", "layers", "encoder_layers", "num_layers", "n_layers", "vt_num_hidden_layers",
           "conf_num_hidden_layers", "num_blocks"),
-    "h": ("hidden_size", "embed_dim", "d_model", "width", "dim", "vt_hidden_size", "hidden_dim"),
+    "h": ("hidden_size", "embed_dim", "d_model", "width", "dim", "vt_hidden_size", "hidden_dim", "dim_embed"),
     "w": ("intermediate_size", "encoder_ffn_dim", "mlp_hidden_size", "ffn_hidden_size", "vt_intermediate_size",
           "mlp_dim", "d_ff"),
     "n": ("num_attention_heads", "num_heads", "encoder_attention_heads", "n_heads", "heads", "vt_num_attention_heads",

@@ -120,11 +120,10 @@ def _unknown(config: Config) -> Architecture:
         return inferred(config)
     except (UnsupportedModelType, InvalidConfig) as error:
         close = nearest(config.model_type, FAMILIES)
-        hint = f"; did you mean {close}" if close else ""
+        hint = f"; did you mean {close}?" if close else "."
         raise UnsupportedModelType(
-            f"model_type {config.model_type!r} is not supported, and {error}{hint}? "
-            f"Supported: {', '.join(supported_model_types())}. "
-            'A decoder of another family can be described in TOML with model_type = "custom".'
+            f"model_type {config.model_type!r} is not one of the {len(supported_model_types())} supported, and "
+            f'{error}{hint} A decoder of another family can be described in TOML with model_type = "custom".'
         ) from error
 
 
@@ -293,10 +292,19 @@ def same_shapes() -> Mapping[str, tuple[str, str]]:
 
 
 def under_name(model: Architecture, name: str) -> Architecture:
-    """A model under the name of one that has its shapes, with the length that one was made for where that differs."""
-    rows = reference_rows("same_shapes.csv")
-    longest = next((row["max_context"] for row in rows if row["model_id"] == name), "")
-    return replace(model, name=name, max_position=int(longest) if longest else model.max_position)
+    """A model under the name of one that has its shapes, with that one's length and format where these differ."""
+    row = next((row for row in reference_rows("same_shapes.csv") if row["model_id"] == name), {})
+    longest, form = row.get("max_context"), row.get("published_format")
+    stored = published_format(model, _AS_PUBLISHED[form]) if form else model.published_format
+    longest_here = int(longest) if longest else model.max_position
+    return replace(model, name=name, max_position=longest_here, published_format=stored)
+
+
+_AS_PUBLISHED: Mapping[str, Mapping[str, Any]] = {
+    "bf16": {},
+    "fp8-block": {"quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}},
+}
+"""Formats of same_shapes.csv, as a config says them."""
 
 
 @cache

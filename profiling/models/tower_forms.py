@@ -25,6 +25,9 @@ class TowerForm:
     """Lines of shapes by how often a tower has them."""
     projector: Mapping[str, str] = field(default_factory=dict)
     """The same of what makes the decoder's tokens of its patches."""
+    stages: Mapping[str, str] = field(default_factory=dict)
+    """Lines that every stage has, of as many as `depths` lists: fields that are lists stand for the stage's own there,
+    and `before.field` for that of the stage before, of the first the colours. The projector follows the last."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Words of its own, by what they stand for."""
     inside: Mapping[str, str] = field(default_factory=dict)
@@ -105,6 +108,8 @@ class Sizes:
         self._stated = {**tower, **place.fields}
         self._form, self._config, self._whole_defaults = form, config, place.defaults
         self._decoder_width = decoder_width
+        self.stage = 0
+        """Which element of a field that is a list is meant."""
 
     def __call__(self, word: str) -> int:
         """The size that a word stands for.
@@ -116,7 +121,7 @@ class Sizes:
             return shapes.product(self._form.names[word], self)
         if word in _DERIVED:
             return _DERIVED[word](self)
-        found = shapes.number(self._value(*shapes.LETTERS[word])) if word in shapes.LETTERS else self._named(word)
+        found = self._of_stage(self._value(*shapes.LETTERS[word])) if word in shapes.LETTERS else self._named(word)
         if found is None:
             raise shapes.NotStated(word)
         return found
@@ -143,11 +148,28 @@ class Sizes:
             stated = stated if isinstance(stated, Mapping) else {}
             filled_in = family_defaults(str(stated.get("model_type"))).get(inner)
             value = stated.get(inner, self._whole_defaults.get(f"{part}.{inner}", filled_in))
+        if part == "before":
+            listed = self._value(*shapes.LETTERS.get(inner, (inner,)))
+            return shapes.number(listed[self.stage - 1] if self.stage else self._value(*_CHANNELS))
         if is_compared:
             return shapes.count_of(wanted, value)
         if word.startswith("#"):
             return len(value) if isinstance(value, list) else int(value is not None)
-        return shapes.number(value)
+        return self._of_stage(value)
+
+    def _of_stage(self, value: Any) -> int | None:
+        return shapes.number(value[self.stage] if isinstance(value, list) and len(value) > self.stage else value)
+
+    def stages(self) -> int:
+        """How many stages there are.
+
+        Raises:
+            NotStated: No field lists them.
+        """
+        listed = self._value("depths")
+        if not isinstance(listed, list):
+            raise shapes.NotStated("depths")
+        return len(listed)
 
     def decoder_width(self) -> int:
         """Hidden size of the decoder.
@@ -238,7 +260,11 @@ def tower_parameters(
         return None
     sizes = Sizes(tower, form, config, place, decoder_width)
     try:
-        count = sum(place.times * shapes.parameters(parts, sizes) for parts in (form.parts, form.projector))
+        count = place.times * shapes.parameters(form.parts, sizes)
+        for stage in range(sizes.stages() if form.stages else 0):
+            sizes.stage = stage
+            count += place.times * shapes.parameters(form.stages, sizes)
+        count += place.times * shapes.parameters(form.projector, sizes)
         count += shapes.parameters(place.projector, sizes)
     except (shapes.NotStated, ZeroDivisionError):
         return None

@@ -141,6 +141,8 @@ def test_models_are_described_and_files_of_the_server_are_not(client: TestClient
     assert row == describe(LLAMA, "q4_k_m").row()
     assert any("/etc/passwd" in note for note in answer["notes"])
     assert client.get("/api/v1/describe", params={"model": "/etc/passwd"}).status_code == 404
+    (tagged,) = get(client, "describe", model="qwen2.5:14b")["rows"]
+    assert (tagged["weight_format"], tagged["name"]) == ("gguf-q4_k_m", "qwen2.5:14b")
 
 
 def test_choices_are_rows_of_the_warehouse_within_the_limits(client: TestClient, bundled_home: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from typer.testing import CliRunner, Result
 from pipelines.commands.app import app
 from profiling.answers.describe import COLUMNS, describe
 from profiling.models.sources import model_configs
+from tests.unit.sources.hub_server import hub_server, whole
 
 
 def skyline(*arguments: object) -> Result:
@@ -44,6 +46,29 @@ def test_a_config_on_disk_is_described_as_stored_or_in_another_format(tmp_path: 
     assert stored["weight_format"] == "fp8"
     assert stored["weights_gib"] == pytest.approx(23.2, abs=0.05)
     assert wide["weights_gib"] == pytest.approx(wide["parameters_total"] * 2 / 2**30)
+
+
+def test_a_model_that_was_looked_up_once_is_described_without_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SKYLINE_HOME", str(tmp_path))
+    monkeypatch.setenv("SKYLINE_HTTP_ATTEMPTS", "1")
+    config = model_configs()["mistralai/Devstral-Small-2-24B-Instruct-2512"]["config"]
+    with hub_server() as hub:
+        monkeypatch.setenv("SKYLINE_HUB_URL", hub.address)
+        hub.serve("/api/models/org/New-24B", whole(json.dumps({"sha": "c0ffee"}).encode()))
+        hub.serve("/org/New-24B/resolve/c0ffee/config.json", whole(json.dumps(config).encode()))
+        asked = skyline("describe", "org/New-24B", "--online", "--format", "json")
+    (row,) = json.loads(asked.stdout)
+    assert row["weight_format"] == "fp8"
+    assert json.loads(skyline("describe", "org/New-24B", "--format", "json").stdout) == [row]
+    (listed,) = json.loads(skyline("models", "new 24b", "--format", "json").stdout)
+    assert (listed["model"], listed["parameters_total"]) == ("org/New-24B", row["parameters_total"])
+
+
+@pytest.mark.parametrize(("said", "meant"), [("Q4_K", "Q4_K_M"), ("gguf-Q3_K", "q3_k_m"), ("Q2_K_XL", "UD-Q2_K_XL")])
+def test_other_names_of_a_type_are_files_of_that_type(said: str, meant: str) -> None:
+    assert replace(describe("Qwen/Qwen3-8B", said), notes=()) == replace(describe("Qwen/Qwen3-8B", meant), notes=())
 
 
 def test_two_hundred_configs_are_described_within_five_seconds() -> None:

@@ -251,7 +251,13 @@ def _single(
 
 
 def max_position(config: Config) -> int | None:
-    """Longest context the config declares."""
+    """Longest context the config declares; with YaRN that of training times its factor, where this is more."""
     value = config.get("max_position_embeddings", "n_positions", "seq_length", "max_seq_len", "model_max_length",
                        "max_sequence_length")  # fmt: skip
-    return int(value) if value is not None else None
+    if value is None:
+        return None
+    scaling = config.get("rope_scaling", "rope_parameters")
+    if not isinstance(scaling, Mapping) or "yarn" not in {scaling.get("rope_type"), scaling.get("type")}:
+        return int(value)
+    trained, factor = scaling.get("original_max_position_embeddings") or value, scaling.get("factor")
+    return max(int(value), int(trained * factor)) if isinstance(factor, int | float) else int(value)

@@ -38,6 +38,11 @@ _READ = frozenset({
     "max_position_embeddings", "model_max_length", "max_window_layers",
 })  # fmt: skip
 """Whole numbers, lists and tables that decide a size and that are read."""
+_OF_STATES = frozenset({
+    "linear_attn_config", "linear_num_key_heads", "linear_num_value_heads", "linear_num_heads", "mamba_num_heads",
+    "mamba_n_heads", "ssm_state_size", "mamba_d_state", "mamba_d_conv", "mamba_dt_rank", "conv_L_cache",
+})  # fmt: skip
+"""Of these, those that only layers with a fixed state have."""
 _HARMLESS = frozenset({
     "n_group", "topk_group", "num_expert_group", "ep_size", "pretraining_tp", "no_rope_layers",
     "no_rope_layer_interval", "rotary_dim", "chunk_size", "mamba_chunk_size", "num_logits_to_keep",
@@ -89,6 +94,8 @@ def inferred(config: Config) -> Architecture:
     like = "latent attention" if fields.get("kv_lora_rank") else "grouped-query attention"
     experts = " with routed experts" if reading.has_experts(config) else ""
     state = " and layers with a fixed state" if model.state_bytes_per_sequence() else ""
+    if not state and (unplaced := sorted(name for name in _OF_STATES if fields.get(name))):
+        raise UnsupportedModelType(f"its fields {', '.join(unplaced[:6])} are of layers that no field places")
     note = (
         f"model_type {config.model_type!r} is not known here; its fields are those of a decoder with {like}{experts}"
         f"{state}, and it is read as one: norms and biases are guessed, so sizes are within a few percent"

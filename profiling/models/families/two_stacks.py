@@ -113,7 +113,7 @@ class _Kind:
 
 _BEFORE = _Kind(placement="pre", first_position=0, embedding_norm=False)
 _BARTS: Mapping[str, _Kind] = {
-    "bart": _Kind(), "plbart": _Kind(), "mvp": _Kind(), "mbart": _Kind(placement="pre"),
+    "bart": _Kind(), "florence2_language": _Kind(), "plbart": _Kind(), "mvp": _Kind(), "mbart": _Kind(placement="pre"),
     "blenderbot-small": _Kind(first_position=0), "blenderbot": _BEFORE, "pegasus": _BEFORE,
     "marian": _Kind(first_position=0, embedding_norm=False),
     # Its norm of embeddings comes behind the layers.

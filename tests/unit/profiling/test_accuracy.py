@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.defs.accuracy.gates import FEW_UNITS, broken
+from pipelines.defs.accuracy.gates import ENOUGH_ROWS, ENOUGH_UNITS, FEW_UNITS, broken
 from pipelines.defs.accuracy.tables import (
     Accuracy,
     accuracy,
@@ -187,6 +187,37 @@ def test_the_interval_of_an_engine_on_three_devices_holds_for_one_that_the_other
     assert 75 < np.mean(inside) < 90  # type: ignore[arg-type]
 
 
+def test_an_engine_with_one_device_at_a_stage_rests_on_the_wider_of_what_is_known_of_it_and_of_the_stage(
+    sample: Accuracy,
+) -> None:
+    cases, _, _ = questions(sample.measurements.filter(pl.col("source") == "xiongjiedai"), shipped_door().devices)
+    decode = [case for case in cases if case.stage == "decode"]
+    metal, cuda = ([case for case in decode if case.engine.name == f"llama.cpp-{name}"] for name in ("metal", "cuda"))
+    alone = max({case.device.name for case in metal})
+    several = [replace(case, stage="decode on several devices") for case in (*cuda, *metal)
+               if case.engine is cuda[0].engine or case.device.name == alone]  # fmt: skip
+    asked = [*decode, *several]
+
+    def width(of_metal: float, of_stage: float) -> float:
+        """Of Metal on several devices, where single ones, and CUDA on several, have such residuals."""
+        random = np.random.default_rng(3)
+        spread = [
+            0.02 if case.engine is metal[0].engine and case.stage != "decode"
+            else of_metal if case.engine is metal[0].engine else of_stage
+            for case in asked
+        ]  # fmt: skip
+        ratios = np.exp(random.normal(0, 1, len(asked)) * spread)
+        errors = residual_table(asked, [(ratios, folds_of([case.device.name for case in asked]))], "class")
+        error = errors["decode on several devices|class|llama.cpp-metal"]
+        return float(np.log(error.high / error.low))
+
+    narrow, one, other = width(0.05, 0.05), width(0.3, 0.05), width(0.05, 0.3)
+    assert one > 3 * narrow
+    assert other > 4.5 * narrow, (
+        "drawn to the engine's single devices alone, which are certain, it would be 3.7 times as wide"
+    )
+
+
 def test_a_gate_that_is_broken_is_said_and_an_error_that_is_not_stated_is_no_pass(sample: Accuracy) -> None:
     times = shipped_times()
     assert broken(sample, times, times) == []
@@ -215,6 +246,30 @@ def test_a_gate_that_is_broken_is_said_and_an_error_that_is_not_stated_is_no_pas
         seen, predictions=seen.predictions.with_columns(measured=pl.coalesce(0.9 * pl.col("bound"), "measured"))
     )
     assert any("faster than the bound" in each for each in broken(replace(sample, comparison=faster), times, times))
+
+
+@pytest.mark.parametrize(
+    ("of_rows", "of_units", "passes"),
+    [
+        (69.0, 80.0, True), (93.0, 80.0, True), (80.0, 60.0, True), (80.0, 95.0, True),
+        (69.0, 60.0, False), (93.0, 95.0, False), (69.0, 95.0, False), (69.0, None, False), (80.0, None, True),
+    ],
+)  # fmt: skip
+def test_an_engine_of_many_rows_keeps_its_interval_by_rows_or_with_each_model_counted_once(
+    sample: Accuracy, of_rows: float, of_units: float | None, passes: bool
+) -> None:
+    times = shipped_times()
+    name = "prefill|device|llama.cpp-cuda"
+
+    def lacks(**figures: int) -> list[str]:
+        error = replace(times.errors[name], inside_pct=of_rows, by_unit_pct=of_units, **figures)
+        changed = replace(times, errors={**times.errors, name: error})
+        return [lack for lack in broken(sample, changed, changed) if "with few" not in lack and "with more" not in lack]
+
+    said = f"prefill with llama.cpp-cuda: {of_rows:.0f} % of rows of models left out inside the 80 % interval"
+    assert lacks() == ([] if passes else [said])
+    # With fewer rows or models, each moves the share by far more, and neither is judged.
+    assert lacks(rows=ENOUGH_ROWS - 1) == lacks(models=ENOUGH_UNITS - 1) == []
 
 
 def test_a_fit_that_is_not_that_of_the_rows_is_said(sample: Accuracy) -> None:

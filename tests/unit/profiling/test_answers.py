@@ -58,6 +58,20 @@ def test_every_cell_of_the_matrix_is_what_the_model_says_of_it_alone(door: Door)
             assert row[f"{name}_likely"] == (spread and pytest.approx(spread.likely, rel=1e-9))
 
 
+@pytest.mark.parametrize(
+    ("named", "described"),
+    [("RTX-3090", "24 GB at 936 GB/s, 71 TFLOPS"), ("RTX-4060-Ti-16GB", "16 GB at 288 GB/s and 44 TFLOPS")],
+)
+def test_a_card_described_by_three_numbers_decodes_as_the_card_that_has_them(
+    door: Door, named: str, described: str
+) -> None:
+    asked = Question(model="Qwen/Qwen3-14B", accelerator=named, weight_format="q4_k_m", engine="llama.cpp")
+    known, told = (door.answer(replace(asked, accelerator=device)).estimate for device in (named, described))
+    assert told.time.likely_s == pytest.approx(known.time.likely_s, rel=0.1)
+    two, one = (door.answer(replace(asked, accelerator=described, pipeline=ways)).estimate for ways in (2, 1))
+    assert 0.9 < two.time.likely_s / one.time.likely_s < 1.2  # one after the other, joined by PCIe
+
+
 def test_fit_takes_the_engine_of_each_device_and_the_format_of_the_name_and_says_so(door: Door) -> None:
     asked = Question(model="Qwen3-32B-Q4_K_M.gguf", accelerator="", context=8192)
     rows, notes = fit(door, asked, ["RTX-4090", "H100-SXM5-80GB", "RTX-3090"])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiling.answers.door import Door, shipped_door
-from profiling.answers.extras import adapter_parameters
+from profiling.answers.extras import adapter_parameters, adapter_targets
 from profiling.answers.fit import fit
 from profiling.answers.improve import improvements, operator_improvement_rows
 from profiling.answers.pruning import pruning_of
@@ -84,6 +84,10 @@ def test_an_adapter_has_rank_times_inputs_and_outputs() -> None:
     model = load("meta-llama/Meta-Llama-3.1-8B")
     # Published: LoRA of rank 16 on all seven matrices of Llama 3.1 8B trains 41,943,040 parameters (Unsloth).
     assert adapter_parameters(model, 16, ("attention", "feed_forward")) == 41_943_040
+    for names in ("q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj", "all-linear"):
+        assert adapter_parameters(model, 16, adapter_targets(model, names)) == 41_943_040
+    mixture = load("Qwen/Qwen3-30B-A3B")
+    assert adapter_targets(mixture, "q_proj,gate_proj,up_proj,down_proj") == ("experts", "query")
     with pytest.raises(InvalidWorkload, match="no matrices nonsense"):
         adapter_parameters(model, 16, ("nonsense",))
 

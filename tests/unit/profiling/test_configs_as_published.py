@@ -49,12 +49,38 @@ def test_an_unknown_family_with_known_fields_is_read_and_says_so() -> None:
 @pytest.mark.parametrize(("change", "why"), [
     ({"model_type": "strange", "hidden_act": "xielu"}, "its activation xielu is not understood"),
     ({"model_type": "strange", "hc_mult": 4}, "its fields hc_mult are not understood"),
+    ({"model_type": "strange", "mamba_num_heads": 64, "ssm_state_size": 128},
+     "its fields mamba_num_heads, ssm_state_size are of layers that no field places"),
     ({"model_type": "whisper"}, "turns speech into text; Skyline answers for published models that read text and"),
     ({"model_type": "llada"}, "writes blocks of text by diffusion, not token by token; Skyline answers for published"),
 ])  # fmt: skip
 def test_an_unknown_family_with_something_unknown_is_refused_in_one_sentence(change: dict[str, Any], why: str) -> None:
     with pytest.raises(UnsupportedModelType, match=why):
         from_config(LLAMA | change)
+
+
+def test_a_type_that_is_not_known_is_read_by_the_class_that_its_architectures_name() -> None:
+    model = from_config(LLAMA | {"model_type": "strange", "architectures": ["LlamaForCausalLM"]})
+    assert model.notes == ("model_type 'strange' is read as 'llama', which its architectures name",)
+    # As tiiuae/falcon-7b said it before its family was in transformers.
+    falcon = {
+        "model_type": "RefinedWebModel", "architectures": ["RWForCausalLM"], "hidden_size": 4544, "n_head": 71,
+        "n_layer": 32, "multi_query": True, "parallel_attn": True, "bias": False, "vocab_size": 65024,
+    }  # fmt: skip
+    assert from_config(falcon).parameters_total == 6_921_720_704
+
+
+@pytest.mark.parametrize(
+    ("scaling", "longest"),
+    [
+        ({"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}, 131_072),  # Qwen's cards for 2.5
+        ({"rope_type": "yarn", "factor": 40, "original_max_position_embeddings": 4096}, 163_840),  # DeepSeek-V3
+        ({"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192}, 32_768),
+        ({"type": "dynamic", "factor": 2.0}, 32_768),
+    ],
+)
+def test_positions_that_yarn_stretches_are_as_many_as_its_factor_says(scaling: dict[str, Any], longest: int) -> None:
+    assert from_config(LLAMA | {"max_position_embeddings": 32768, "rope_scaling": scaling}).max_position == longest
 
 
 def test_an_unknown_family_with_layer_norms_and_gelu_has_no_gate() -> None:

@@ -58,6 +58,7 @@ from profiling.errors import InvalidAccelerator, InvalidWorkload, UnknownAcceler
         ("Intel Gaudi 3", "Gaudi3"),
         ("MI 300X", "MI300X-192GB"),
         ("mtt s80", "MTT-S80-16GB"),
+        ("m4 pro mac mini 24gb 20-core", "Apple-M4-Pro-20core-24GB"),
         ("MTT S4000", "MTT-S4000-48GB"),
         ("AMD Radeon RX 7900 XTX (RADV NAVI31)", "RX-7900-XTX-24GB"),
         ("Intel(R) Arc(tm) B580 Graphics (BMG G21)", "Arc-B580-12GB"),
@@ -247,7 +248,7 @@ def test_a_processor_has_the_memory_that_was_put_into_it() -> None:
 def test_any_other_device_is_described_in_a_line() -> None:
     device = resolve_device("other: 16 GB at 288 GB/s, 30 TFLOPS").devices[0][0]
     assert (device.memory_bytes, device.bandwidth_bytes_per_s, device.peak("fp16")) == (16e9, 288e9, 30e12)
-    assert device.vector_peak == float("inf")
+    assert device.vector_peak == 15e12  # half of the rate in 16 bits, as the middle card has
     full = resolve_device("other: 96 GiB, 1.8 TB/s, fp16 250 TFLOPS, int8 1 POPS, link 64 GB/s, 600 W").devices[0][0]
     assert (full.usable_memory_bytes, full.bandwidth_bytes_per_s) == (96 * GIB, 1.8e12)
     assert (full.peak("int8"), full.link_bytes_per_s, full.power_w) == (1e15, 64e9, 600)
@@ -256,6 +257,29 @@ def test_any_other_device_is_described_in_a_line() -> None:
     assert unrated.devices[0][0].peak("fp16") > 10e12
     with pytest.raises(InvalidAccelerator, match=r"does not say its bandwidth \(288 GB/s\); as \"other: 16 GB"):
         resolve_device("other: 16 GB, 30 TFLOPS")
+
+
+@pytest.mark.parametrize(
+    ("text", "devices"),
+    [
+        ("3090 + other: 16 GB at 288 GB/s, 40 TFLOPS", [("RTX-3090", 1), ("16 GB at 288 GB/s, 40 TFLOPS", 1)]),
+        ("other: 16 GB at 288 GB/s and 40 TFLOPS + 2x3090", [("16 GB at 288 GB/s and 40 TFLOPS", 1), ("RTX-3090", 2)]),
+        ("2x other: 24 GB at 936 GB/s", [("24 GB at 936 GB/s", 2)]),
+        ("other: 16 GB at 288 GB/s + 40 TFLOPS", [("16 GB at 288 GB/s + 40 TFLOPS", 1)]),
+    ],
+)
+def test_devices_described_in_a_line_stand_beside_others_and_in_numbers(
+    text: str, devices: list[tuple[str, int]]
+) -> None:
+    assert [(device.name, count) for device, count in resolve_device(text).devices] == devices
+
+
+def test_a_word_of_many_devices_is_none_of_them() -> None:
+    answer = resolve_device("rtx")
+    assert not answer.devices
+    assert "RTX-4090" in answer.candidates
+    assert "alone is no device" in answer.note
+    assert resolve_device("titan rtx").devices[0][0].name == "TITAN-RTX-24GB"
 
 
 def test_a_server_of_which_only_the_memory_is_said_is_a_common_one_and_that_is_said() -> None:

@@ -37,6 +37,18 @@ def test_no_file_is_named_in_a_format_that_the_engine_cannot_store(
     assert (run == check == f"# {why}") if why else not run.startswith("#")
 
 
+def test_servers_read_files_of_llama_cpp_by_their_path_or_not_at_all() -> None:
+    model, card = load("Qwen/Qwen3-8B"), find("RTX-4090")
+    run, check = commands(model, "gguf-q4_k_m", "vllm", card, context=4096)
+    assert run == "vllm serve ./Qwen3-8B-Q4_K_M.gguf --max-model-len 4096 --tokenizer Qwen/Qwen3-8B"
+    assert check.endswith(" --tokenizer Qwen/Qwen3-8B")
+    run, _ = commands(model, "q4_k_m", "sglang", card, context=4096)
+    assert run == "python -m sglang.launch_server --model-path ./Qwen3-8B-Q4_K_M.gguf --context-length 4096"
+    run, _ = commands(model, "q4_k_m", "tensorrt-llm", card, context=4096)
+    assert run == "# tensorrt-llm reads no q4_k_m, a format of llama.cpp's own"
+    assert commands(model, "bf16", "mlc-llm", card, context=4096)[0].startswith("# mlc compiles models into formats")
+
+
 def test_an_answer_says_that_its_engine_cannot_store_the_format() -> None:
     door = shipped_door()
     question = Question(model="Qwen/Qwen3-8B", accelerator="7900 xtx", weight_format="awq-4bit-g128")

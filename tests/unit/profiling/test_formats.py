@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from profiling.models.architecture import Architecture
 from profiling.models.format_names import format_in_name
 from profiling.models.formats import published_format
 from profiling.models.load import load
-from profiling.models.sources import from_config, from_path, model_configs
+from profiling.models.sources import catalogue, from_config, from_path, model_configs
 from profiling.models.stored import Group, Width, group_of
 from profiling.roofline.estimate import estimate
 from profiling.roofline.precisions import precision_for
@@ -133,6 +134,20 @@ def test_layers_left_out_of_a_format_keep_their_width() -> None:
     assert model.published_format.of("attention") == Width(16)
     # Meta's 405B in fp8 took 57.75 GiB on each of eight devices, some of it the engine's.
     assert _weights_gib(model, tensor=8) == pytest.approx(57, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "gib"),
+    [
+        # Layers of 218,103,808 numbers, of which 176,160,768 are the block of the feed forward: a byte more for each.
+        (["model.layers.0"], 8.458 + 218_103_808 / 2**30), (["model.layers.31."], 8.458 + 218_103_808 / 2**30),
+        (["model.layers.1", "model.layers.2"], 8.458 + 2 * 218_103_808 / 2**30),
+        (["mlp"], 8.458 + 32 * 176_160_768 / 2**30), (["model.layers.32", "lm_head"], 8.458),
+    ],
+)  # fmt: skip
+def test_whole_layers_and_whole_blocks_may_be_left_out(left_out: list[str], gib: float) -> None:
+    stated = {"quant_method": "fp8", "modules_to_not_convert": left_out}
+    assert _weights_gib(from_config(LLAMA_8B | {"quantization_config": stated})) == pytest.approx(gib, abs=1e-3)
 
 
 _FP4 = {"num_bits": 4, "type": "float", "group_size": 16}
@@ -388,3 +403,29 @@ def test_published_formats_of_the_shipped_configs_are_understood() -> None:
         stored = load(name).published_format
         assert stored.name != "bf16", name
         assert min(width.bits for _, width in stored.widths) < 16, name
+
+
+def test_a_copy_in_a_narrow_format_is_never_answered_at_sixteen_bits() -> None:
+    narrow = re.compile(r"-(?:fp8|nvfp4|mxfp8|fp4)(?:-|$)", re.IGNORECASE)
+    copies = {name: load(name) for name in catalogue() if narrow.search(name)}
+    assert len(copies) > 20
+    for name, model in copies.items():
+        kind = "experts" if model.is_mixture_of_experts else "feed_forward"
+        assert model.published_format.of(kind).bits < 9, name
+
+
+@pytest.mark.parametrize(
+    ("name", "gib"),
+    [
+        # By the lists of modules in nvidia's hf_quant_config.json and MiniMax's own config: of Qwen3-235B attention is
+        # NVFP4 as well, of Nemotron 3 Nano all but 6 layers of attention and the states before them.
+        ("MiniMaxAI/MiniMax-M2", 214.23), ("nvidia/Qwen3-235B-A22B-NVFP4", 124.89),
+        ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-NVFP4", 18.00),
+        ("nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-FP8", 113.77),
+        # Published in 8, 4 and 16 bits (vllm-project/recipes), though the copy of their shapes that is known is not.
+        ("MiniMaxAI/MiniMax-M2.7", 214.23), ("moonshotai/Kimi-K2.7-Code", 553.40),
+        ("mistralai/Mistral-Small-4-119B-2603", 111.81), ("mistralai/Ministral-3-8B-Reasoning-2512", 15.81),
+    ],
+)  # fmt: skip
+def test_copies_of_the_catalogue_are_as_wide_as_their_quantisers_say(name: str, gib: float) -> None:
+    assert _weights_gib(load(name)) == pytest.approx(gib, abs=0.01)

@@ -1,7 +1,8 @@
-"""What published rows say ran: the engine, its backend and its build, where the row itself leaves something out."""
+"""What published rows say ran and when: engine, backend, build and cache, where the row itself leaves something out."""
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 
 from pipelines.defs.accuracy.tables import read_all
 from profiling.accuracy.cases import Case
-from profiling.accuracy.composition import parts_of_cases
+from profiling.accuracy.composition import parts_of_cases, years_of
 from profiling.accuracy.evaluate import questions
 from profiling.accuracy.passes import passes_of
 from profiling.answers.door import shipped_door
@@ -88,3 +89,45 @@ def test_opening_numbers_takes_longer_where_units_do_it_in_turn() -> None:
         for name in ("Apple-M2-Max-38core-96GB", "Apple-M4-Max-40core-128GB")
     )
     assert before > 1.5 * since
+
+
+def test_the_day_of_a_run_is_the_one_that_its_source_states_and_not_that_of_the_dump(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    with (shared_data / "serving" / "silicon_rows.csv").open(encoding="utf-8", newline="") as file:
+        lines = [line for line in csv.DictReader(file) if line["mode"] == "agg"]
+    stated = next(line for line in lines if line["silicon_data_source"].startswith("db-dump/2026-04-27"))
+    assert "measured=2026-04-20T" in stated["silicon_data_source"]
+    silent = next(line for line in lines if "measured=" not in line["silicon_data_source"])
+    with (tmp_path / "rows.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows([stated, silent])
+    read = read_all([tmp_path / "rows.csv"])
+    assert read["measured_on"].to_list() == ["2026-04-20", "2026-04-20", None, None]
+    cases, _, _ = questions(read, shipped_door().devices)
+    assert {case.model.name: case.month for case in cases} == {
+        stated["model_path"]: "2026-04",
+        silent["model_path"]: "",
+    }
+    # First tokens alone are of their time: a quarter after the beginning of 2026, and of none where no day is stated.
+    assert [(case.metric, years_of(case)) for case in cases] == [
+        ("tpot_s", 0.0), ("ttft_s", pytest.approx(0.25)), ("tpot_s", 0.0), ("ttft_s", 0.0),
+    ]  # fmt: skip
+
+
+def test_submissions_to_mlperf_hold_their_cache_in_8_bits_as_the_sequences_in_flight_show(shared_data: Path) -> None:
+    rows = read_all([shared_data / "measured_public" / f"mlperf-{number}.csv" for number in ("v4.1", "v5.1")])
+    llama = rows.filter(pl.col("model") == "meta-llama/Llama-2-70b-hf", pl.col("metric") == "tpot_s")
+    cases, _, _ = questions(llama, shipped_door().devices)
+    bits = {(case.weight_format, float(case.precision.kv_bits)) for case in cases}
+    assert bits == {("fp16", 16.0), ("fp8", 8.0), ("fp4", 8.0)}
+    # By rate times latency, 718 sequences were in flight on each of eight H200: half of them would fit in 16 bits.
+    on_h200 = [case for case in cases if case.device.name == "H200-SXM-141GB"]
+    assert max(case.batch for case in on_h200) > 700
+    assert all(case.waiting == 1 for case in on_h200)
+    narrow, _, _ = questions(llama.with_columns(kv_format=pl.lit("bf16")), shipped_door().devices)
+    assert max(case.waiting for case in narrow if case.device.name == "H200-SXM-141GB") > 1.5
+    # What tuned TensorRT-LLM takes is no word on the engine as others run it.
+    assert {case.tuned for case in cases if case.engine.name == "tensorrt-llm"} == {True}
+    assert {case.tuned for case in cases if case.engine.name == "vllm"} == {False}

@@ -34,6 +34,9 @@ LLAMA = "meta-llama/Meta-Llama-3.1-8B"
         ("bartowski/Meta-Llama-3.1-8B-Instruct-GGUF", f"{LLAMA}-Instruct", "gguf-q4_k_m"),
         ("hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:latest", "meta-llama/Llama-3.2-3B-Instruct", "gguf-q4_k_m"),
         ("ggml-org/gpt-oss-120b-GGUF", "openai/gpt-oss-120b", "gguf-mxfp4_moe"),
+        ("MiniMaxAI/MiniMax-M3-MXFP8", "MiniMaxAI/MiniMax-M3", "mxfp8"),
+        ("RedHatAI/DeepSeek-V4-Flash-NVFP4-FP8", "deepseek-ai/DeepSeek-V4-Flash", "nvfp4"),
+        ("Qwen3-30B-A3B-MXFP4_MOE.gguf", "Qwen/Qwen3-30B-A3B", "gguf-mxfp4_moe"),
         ("google/gemma-3-27b-it-qat-q4_0-gguf", "google/gemma-3-27b-it", "gguf-q4_0"),
         ("google/gemma-3-27b-it-qat-q4_0-unquantized", "google/gemma-3-27b-it", None),
         (
@@ -229,5 +232,6 @@ def test_a_format_said_in_short_is_taken_as_the_usual_one_and_a_family_without_s
     other = resolve_model("ubergarm/GLM-4.6-GGUF:IQ5_K")
     assert (other.catalogue_id, other.weight_format) == (None, None)
     assert "in iq5_k, which is no type of llama.cpp's known here" in other.evidence
+    assert "in ud-q2_k_l, which is no type" in resolve_model("Qwen3-8B-UD-Q2_K_L.gguf").evidence
     small = resolve_model("mistral-small")
     assert (small.catalogue_id, len(small.candidates) > 2) == (None, True)

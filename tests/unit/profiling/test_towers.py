@@ -14,7 +14,8 @@ TOWERS = {
     "aria": 184_816_000, "audioflamingo3": 658_997_248, "aya_vision": 234_657_280, "blip": 86_090_496,
     "blip-2": 1_091_705_088, "cohere2_vision": 670_168_832, "cosmos3_edge": 489_342_704, "cosmos3_omni": 566_949_104,
     "deepseek_vl": 112_815_360, "deepseek_vl_hybrid": 209_696_257, "dots3_note": 7_757_476_992,
-    "ernie4_5_vl_moe": 7_573_856_448, "exaone4_5": 2_671_868_672, "fun_asr_nano": 233_741_920, "fuyu": 11_063_296,
+    "ernie4_5_vl_moe": 7_573_856_448, "exaone4_5": 2_671_868_672, "florence2": 91_469_824,
+    "fun_asr_nano": 233_741_920, "fuyu": 11_063_296,
     "gemma3": 94_654_464, "gemma4": 477_497_632, "gemma4_unified": 45_498_624, "git": 86_391_552,
     "glm46v": 892_498_432, "glm4v": 892_498_432, "glm4v_moe": 892_498_432, "glm5_next": 460_072_448,
     "glm_ocr": 434_120_192, "glmasr": 664_415_232, "glmga": 892_498_432, "got_ocr2": 96_618_752,
@@ -27,7 +28,8 @@ TOWERS = {
     "llava_onevision": 419_255_840, "minicpm_ocr": 157_399_552, "minicpmv4_6": 157_399_552,
     "minicpmv4_7": 157_399_552, "minimax_m3_vl": 865_567_232, "mistral3": 438_958_080, "mistral4": 0,
     "mistral_large4": 1_704_218_624, "mllama": 867_749_395, "modernvbert": 102_321_408, "molmo2": 503_342_544,
-    "moss_transcribe_diarize": 312_463_360, "muse_glimmer": 1_921_845_760, "musicflamingo": 658_997_248,
+    "moss_transcribe_diarize": 312_463_360, "muse_glimmer": 1_921_845_760, "muse_spark": 2_045_977_600,
+    "musicflamingo": 658_997_248,
     "nemotron_h_omni": 691_447_296, "ovis2": 351_168_502, "paddleocr_vl": 438_947_440, "paligemma": 401_858_816,
     "phi4_multimodal": 907_982_272, "pix2struct": 91_835_904, "pp_chart2table": 96_618_752,
     "qianfan_ocr": 337_583_104, "qwen2_5_omni_thinker": 3_722_672_384, "qwen2_5_vl": 3_083_025_152,
@@ -215,6 +217,18 @@ def test_towers_have_the_parameters_that_transformers_builds(kind: str) -> None:
     assert None not in towers
     assert sum(each or 0 for each in towers) == TOWERS[kind]
     assert model.parameters_total + TOWERS[kind] - counted in {0, corrections}  # buffers of routers there
+
+
+def test_florence_2_as_published_has_its_published_size() -> None:
+    # microsoft/Florence-2-large, 0.77 B, names widths of stages and its decoder otherwise than transformers does.
+    text = {"model_type": "florence2_language", "vocab_size": 51289, "d_model": 1024, "encoder_layers": 12,
+            "decoder_layers": 12, "encoder_attention_heads": 16, "decoder_attention_heads": 16,
+            "encoder_ffn_dim": 4096, "decoder_ffn_dim": 4096, "max_position_embeddings": 4096}  # fmt: skip
+    vision = {"model_type": "davit", "patch_size": [7, 3, 3, 3], "patch_prenorm": [False, True, True, True],
+              "dim_embed": [256, 512, 1024, 2048], "depths": [1, 1, 9, 1], "projection_dim": 1024}  # fmt: skip
+    model = from_config({"model_type": "florence2", "text_config": text, "vision_config": vision})
+    (tower,) = model.not_counted
+    assert model.parameters_total + (tower.parameters or 0) == pytest.approx(0.77e9, rel=0.01)
 
 
 def test_what_a_config_leaves_out_is_as_transformers_fills_it_in_and_what_nobody_states_is_unknown() -> None:
