@@ -199,7 +199,7 @@ def test_an_unknown_model_is_answered_with_the_nearest_names() -> None:
         ('{"model_type": "llama",\n "hidden_size": "many"}', "line 2, column 2: your model: hidden_size must be"),
         (
             '{\n  "model_type": "nonesuch", "hidden_size": 12}',
-            "line 2, column 3: model_type 'nonesuch' is not supported",
+            "line 2, column 3: model_type 'nonesuch' is not",
         ),
         ('{"model_type": "kimi_k2"}', "your model: config.json of model_type 'kimi_k2' lacks hidden_size"),
         ('{"model_type": "llama",\n "hidden_size": }', "config.json is not JSON: Expecting value: line 2 column 17"),
