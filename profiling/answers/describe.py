@@ -104,7 +104,7 @@ def _resolved(
         path = Path(text)
         return _of_file(path) if path.suffix.casefold() == ".gguf" else (from_path(path), None, ())
     match = resolve_model(text, [*catalogue(), *own_models])
-    if match.catalogue_id in own_models:
+    if match.catalogue_id is not None and match.catalogue_id in own_models:
         return own_models[match.catalogue_id], match.weight_format, (f"{text}: {match.evidence}",)
     if match.catalogue_id is not None:
         model = catalogue()[match.catalogue_id].architecture()
