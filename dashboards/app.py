@@ -7,7 +7,6 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,12 +17,12 @@ from bokeh.document import Document
 from bokeh.util.warnings import BokehUserWarning
 from jinja2 import Environment, FileSystemLoader, Template
 from panel.io.resources import component_resource_path
-from tornado.web import ErrorHandler
+from tornado.web import ErrorHandler, RedirectHandler
 
 from dashboards import bringing, chart_files, documentation, finding, glossary, serving
 from dashboards.data import Data
 from dashboards.own_files import COOKIE, OwnFiles
-from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page
+from dashboards.pages import CHART, PAGES, SUBJECTS, Content, Page, groups
 from dashboards.parts import formats, theme
 from dashboards.parts.page import NothingToShow, card, html, together, working
 from dashboards.parts.session import CALM_MS
@@ -71,6 +70,7 @@ def serve(settings: Settings, show: bool = False) -> None:
         *chart_files.patterns(data, (*PAGES, *SUBJECTS), own),
         *bringing.patterns(own, room),
         *documentation.patterns(),
+        ("/docs", RedirectHandler, {"url": "docs/", "permanent": False}),
     ]
     with listening_at(settings.address, settings.port, what="the pages", settings=_OTHER_PORT):
         server = pn.serve(
@@ -87,8 +87,11 @@ def serve(settings: Settings, show: bool = False) -> None:
         )
     # Bokeh hands them out no other way.
     server._tornado.add_transform(serving.Headers)
-    # No file has such a name; tornado fails where it looks for one.
-    server._tornado.add_handlers(".*", [("/.*%00.*", ErrorHandler, {"status_code": 404})])
+    # No file has such a name; tornado fails where it looks for one. Below an address that ends with a slash Bokeh
+    # answers with a page that finds none of its scripts.
+    slugs = "|".join(page.slug for page in pages if page.slug)
+    refused = [("/.*%00.*", ErrorHandler, {"status_code": 404})]
+    server._tornado.add_handlers(".*", [*refused, (f"/({slugs})/", RedirectHandler, {"url": "../{0}"})])
     bound_connections(server._http, settings.trusted_proxies)
     width = max(len(page.title) for page in PAGES)
     for page in PAGES:
@@ -162,7 +165,7 @@ def _session(page: Page, data: Data, made: Callable[[], object] = lambda: None) 
     template = _Shell(_shell(), design=theme.DESIGN, location=True)
     document = documentation.EXPLAINED.get(page.name, "")
     variables = {
-        "groups": _groups(),
+        "groups": groups(),
         "here": page.name,
         "slug": page.slug,
         "versions": _versions(),
@@ -210,11 +213,6 @@ def _fill_sidebar(sidebar: pn.Column, content: Content) -> None:
             sidebar.param.update(objects=[], css_classes=["nothing"])
         else:
             sidebar.objects = [content.sidebar()]
-
-
-@functools.cache
-def _groups() -> list[tuple[str, list[Page]]]:
-    return [(group, list(members)) for group, members in groupby(PAGES, key=lambda each: each.group)]
 
 
 def _search() -> str:

@@ -27,9 +27,11 @@ from profiling import systems
 from profiling.errors import ProfilingError
 from profiling.foreign import NotJson, parse_json
 from profiling.models.architecture import Architecture
+from profiling.models.config_text import from_config_text
 from profiling.models.names import resolve_model
-from profiling.models.sources import from_config, from_hub
+from profiling.models.sources import catalogue, from_hub, same_shapes
 from warehouse.files import is_full, replacing
+from warehouse.publish import NotPublished
 from warehouse.settings import Settings
 
 LOGGER = logging.getLogger(__name__)
@@ -260,13 +262,19 @@ class OwnFiles:
             self._waiting -= 1
 
     async def _of_hub(self, address: str) -> OwnFile:
-        if not self.settings.own_models_online:
-            raise NotTaken(
-                "This server asks the hub for no models (SKYLINE_OWN_MODELS_ONLINE); paste the text of its config.json."
-            )
-        model_id = resolve_model(address).model_id
+        known = list(catalogue())
+        with contextlib.suppress(NotPublished):
+            known += self._shared.door().own_models
+        model_id = resolve_model(address, known).model_id
         if model_id is None or model_id.count("/") != 1:
             raise NotTaken(f"“{address[:100]}” is no address of a model on the hub; these are owner/name.")
+        if model_id in {*known, *same_shapes()}:
+            return OwnFile(model_id, "model", model_id, "a model that has a page here already", 1, 1)
+        if not self.settings.own_models_online:
+            raise NotTaken(
+                f"{model_id} is not known here, and this server asks the hub for no models (SKYLINE_OWN_MODELS_ONLINE);"
+                " paste the text of its config.json."
+            )
         try:
             request = asyncio.to_thread(from_hub, model_id, timeout_s=self.settings.own_file_seconds)
             return _as_model(model_id, await request, f"config.json of {model_id} on the hub")
@@ -330,7 +338,7 @@ def _config(name: str, payload: bytes) -> OwnFile | None:
     named = config.get("_name_or_path")
     key = named if isinstance(named, str) and named.count("/") == 1 and len(named) < 100 else OWN_MODEL
     try:
-        return _as_model(key, from_config(config, key), "config.json of a model", name)
+        return _as_model(key, from_config_text(payload.decode("utf-8-sig"), key), "config.json of a model", name)
     except ProfilingError as error:
         raise NotTaken(f"{name}: {error}") from error
 

@@ -27,12 +27,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: a group that its first row names, its own name, and its cells."""
+    """One row: a group that its first row names, its own name, its cells, and the address of the group's page."""
 
     group: str
     detail: str
     name: str
     cells: tuple[Cell, ...]
+    address: str = ""
 
 
 class Matrix(JSComponent):
@@ -52,6 +53,11 @@ class Matrix(JSComponent):
         node.textContent = value
         return node
       }
+      const link = (name, address) => {
+        const node = text(address ? "a" : "b", name)
+        if (address) node.href = address
+        return node
+      }
       const draw = () => {
         const { columns, rows, caption } = model.content
         const table = document.createElement("table")
@@ -59,9 +65,9 @@ class Matrix(JSComponent):
         const head = table.createTHead().insertRow()
         head.append(text("th", "Weights", "first"))
         for (const column of columns) {
-          const th = text("th", column.name)
+          const th = text("th", "")
           th.scope = "col"
-          th.append(text("small", column.below))
+          th.append(link(column.name, column.address), text("small", column.below))
           head.append(th)
         }
         const body = table.createTBody()
@@ -72,7 +78,7 @@ class Matrix(JSComponent):
             th.scope = "rowgroup"
             th.colSpan = columns.length + 1
             const inner = text("span", "", "stay")
-            inner.append(text("b", row.group), text("small", row.detail))
+            inner.append(link(row.group, row.address), text("small", row.detail))
             th.replaceChildren(inner)
             body.insertRow().append(th)
             group = row.group
@@ -131,7 +137,8 @@ class Matrix(JSComponent):
     th.group { text-align: left; padding: 10px 8px 2px; border-top: 1px solid var(--line); }
     tbody tr:first-child th.group { border-top: none; }
     th.group .stay { position: sticky; left: 8px; display: inline-block; max-width: min(70vw, 900px); }
-    th.group b { font-weight: 640; overflow-wrap: anywhere; }
+    th a { color: inherit; overflow-wrap: anywhere; }
+    th.group :is(a, b) { font-weight: 640; overflow-wrap: anywhere; }
     th.group small { display: inline; margin-left: 8px; }
     td { padding: 2px; min-width: 92px; }
     button { width: 100%; min-height: 44px; padding: 4px 6px; border: 1px solid transparent; border-radius: 6px;
@@ -145,16 +152,16 @@ class Matrix(JSComponent):
     """
     ]
 
-    def fill(self, columns: Sequence[tuple[str, str]], rows: Sequence[Row], caption: str) -> None:
+    def fill(self, columns: Sequence[tuple[str, str, str]], rows: Sequence[Row], caption: str) -> None:
         """Swap the cells.
 
         Args:
-            columns: Name of each, and what stands below it.
+            columns: Name of each, what stands below it, and the address of its page.
             rows: In order; rows of one group after each other.
             caption: What the table shows, for those who hear it.
         """
         self.content = {
-            "columns": [{"name": name, "below": below} for name, below in columns],
+            "columns": [{"name": name, "below": below, "address": address} for name, below, address in columns],
             "rows": [asdict(row) for row in rows],
             "caption": caption,
         }

@@ -1,5 +1,8 @@
 """The pages: a new one is written as a module here and added to `PAGES`, from which navigation and addresses come."""
 
+from functools import cache
+from itertools import groupby
+
 from dashboards.pages.advisor import page as advisor
 from dashboards.pages.arena import page as arena
 from dashboards.pages.chart import page as chart
@@ -133,4 +136,11 @@ CHART = Page(
 )  # fmt: skip
 """One chart of any page by itself."""
 
-__all__ = ["CHART", "PAGES", "SUBJECTS", "Content", "Page"]
+
+@cache
+def groups() -> list[tuple[str, list[Page]]]:
+    """Menus of the navigation with their pages; those without a menu stand under an empty name."""
+    return [(group, list(members)) for group, members in groupby(PAGES, key=lambda each: each.group)]
+
+
+__all__ = ["CHART", "PAGES", "SUBJECTS", "Content", "Page", "groups"]

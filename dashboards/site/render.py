@@ -7,8 +7,10 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import panel as pn
+from bokeh.models.widgets.tables import NumberFormatter
 from markupsafe import Markup
 
+from analytics.units import decimal
 from dashboards.charts.matrix import Matrix
 from dashboards.parts import formats
 from dashboards.parts.page import caption, table
@@ -20,6 +22,7 @@ _BUTTON = re.compile(r"<button\b.*?</button>", re.DOTALL)
 _LINK = re.compile(r'<a\b[^>]*?href="([^"]*)"[^>]*>')
 _SCROLLS = re.compile(r"(<div class=['\"]scroll['\"])")
 _OBJECT = re.compile(r'data-object="([^"]*)"')
+_NUMBRO = re.compile(r"(?P<sign>\+)?0(?P<thousands>,0)?(?:\.(?P<optional>\[)?(?P<digits>0+)\]?)?(?P<percent> ?%)?")
 _LEFT_OUT = (pn.widgets.Widget, pn.Spacer)
 
 
@@ -68,13 +71,28 @@ def _tabulator(part: pn.widgets.Tabulator) -> str:
 
 
 def _shown(formatter: Any) -> Callable[[Any], str]:
-    """How the cells of a column are written: as links, as the HTML that they are, or as text."""
+    """How the cells of a column are written: as figures, as links, as the HTML that they are, or as text."""
+    if isinstance(formatter, NumberFormatter):
+        return lambda value: _figure(value, str(formatter.format))
     kind = formatter.get("type") if isinstance(formatter, dict) else None
     if kind == "html":
         return str
     if kind == "link":
         return lambda value: block("link", formatter["urlPrefix"] + quote(str(value), safe="/:"), _text(value))
     return lambda value: formats.escape(_text(value))
+
+
+def _figure(value: Any, form: str) -> str:
+    """A number in the notation of numbro, as far as tables use it: `0,0.00`, `0.[00]`, `0`, `0 %` of a fraction."""
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return formats.MISSING
+    if (match := _NUMBRO.fullmatch(form)) is None:
+        raise ValueError(f"tables write no numbers as {form!r}")
+    percent = match["percent"] or ""
+    text = decimal(float(value) * (100 if percent else 1), len(match["digits"] or ""), signed=match["sign"] is not None)
+    if match["thousands"] is None:
+        text = text.replace(",", "")
+    return (text.rstrip("0").rstrip(".") if match["optional"] else text) + percent
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,7 @@ from bokeh.embed import components
 
 from dashboards import downloads, objects
 from dashboards.data import Data
-from dashboards.pages import PAGES, SUBJECTS, Page
+from dashboards.pages import PAGES, SUBJECTS, Page, groups
 from dashboards.parts import formats, theme
 from dashboards.parts.page import Content, NothingToShow
 from dashboards.parts.templates import render
@@ -205,8 +205,9 @@ class _Site:
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         text = render(
-            __file__, template, here=here, script=script, root="../" * name.count("/"), pages=PAGES, scripts=_SCRIPTS,
-            published=f"{self._release.published_at:%Y-%m-%d}", release=self._release.path.stem, **values,
+            __file__, template, here=here, script=script, root="../" * name.count("/"), groups=groups(),
+            scripts=_SCRIPTS, published=f"{self._release.published_at:%Y-%m-%d}", release=self._release.path.stem,
+            **values,
         )  # fmt: skip
         target.write_text(text, "utf-8")
 
@@ -228,7 +229,7 @@ class _Site:
                     target.with_name(f"{target.name}.csv").write_bytes(downloads.file("csv", frame, about))
                     kinds.append("csv")
                 listed.append((f"{schema}.{name}", rows, kinds))
-        self._write("data.html", "data.html", "data", title="Data", tables=listed)
+        self._write("data.html", "data.html", "data", title="Tables", tables=listed)
         return len(listed)
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import polars as pl
 
 from pipelines.sources.accounts import WHOLE_FILE
+from pipelines.sources.measurements.llama_bench import unread_lines
 from pipelines.sources.raw_store import RawSnapshot
 from pipelines.sources.votes.read import Votes
+from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
 from warehouse.contracts.table import Column, Table
 
 MOST = 20
@@ -82,13 +84,13 @@ def _vote_count(votes: int) -> str:
     return f"; {votes:,} such votes" if votes > 1 else ""
 
 
-def cell_problems(text: str, table: Table) -> list[str]:
-    """Cells of a CSV in the columns of a table that are not what the table holds; none of files in other forms.
+def measurement_problems(text: str) -> list[str]:
+    """What is wrong in a file of measurements in our own columns, or in a table that llama-bench printed."""
+    return [*_cell_problems(text, END_TO_END_MEASUREMENTS), *unread_lines(text)]
 
-    Args:
-        text: The file.
-        table: The contract.
-    """
+
+def _cell_problems(text: str, table: Table) -> list[str]:
+    """Cells of a CSV in the columns of a table that are not what the table holds; none of files in other forms."""
     lines = csv.DictReader(io.StringIO(text, newline=""))
     columns = {column.name: column for column in table.columns}
     named = [name for name in lines.fieldnames or () if name in columns]

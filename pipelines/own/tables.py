@@ -15,12 +15,13 @@ from pipelines.defs.frontier import tables as front_tables
 from pipelines.defs.leaderboards.tables import models_of, read_files, write_entries
 from pipelines.defs.profiles.tables import prediction_errors, predictions_of
 from pipelines.lib.door import published_door
-from pipelines.own.problems import cell_problems, rejected_rows, rejected_votes, summary
+from pipelines.own.problems import measurement_problems, rejected_rows, rejected_votes, summary
 from pipelines.sources.arena.recognition import BOARDS, VOTES
 from pipelines.sources.arena.store import load_boards
 from pipelines.sources.boards.declaration import declared
 from pipelines.sources.boards.load import load_measured
 from pipelines.sources.boards.recognition import PREFIX as BOARD_PREFIX
+from pipelines.sources.dates import UndatedFile, today
 from pipelines.sources.leaderboards.recognition import LEADERBOARD, RAW_RESULTS
 from pipelines.sources.measurements.read import rows_of
 from pipelines.sources.measurements.recognition import SOURCE as MEASUREMENTS
@@ -92,10 +93,15 @@ def read_own_file(
         NotUsable: No source knows it, none of its rows can be used, or no page shows such files.
     """
     suffix = PurePosixPath(name).suffix.lower()
+    boards = declared(settings.home)
     try:
-        recognised = recognise(payload, suffix, name, declared(settings.home))
+        try:
+            recognised = recognise(payload, suffix, name, boards)
+        except UndatedFile:  # its visitor sees it today
+            recognised = recognise(payload, suffix, f"{today().isoformat()}_{name}", boards)
     except UNRECOGNISED as error:
-        raise NotUsable(str(error)) from error
+        problems = measurement_problems(payload.decode("utf-8-sig", "replace"))
+        raise NotUsable(f"No row of {name} can be used. {summary(problems)}" if problems else str(error)) from error
     read = _board if recognised.source.startswith(BOARD_PREFIX) else _READERS.get(recognised.source)
     if read is None:
         raise NotUsable(
@@ -241,7 +247,7 @@ def _measurements(stored: RawSnapshot, settings: Settings, _scratch: Path, state
     """Its measurements, each beside what is predicted for it."""
     text = stored.path.read_bytes().decode("utf-8-sig")
     rows = frame_of(rows_of(text, stored.manifest.uri) or (), stated)
-    return _predicted(rows, cell_problems(text, END_TO_END_MEASUREMENTS), stored, settings)
+    return _predicted(rows, measurement_problems(text), stored, settings)
 
 
 def _predicted(rows: pl.DataFrame, problems: list[str], stored: RawSnapshot, settings: Settings) -> OwnFile:

@@ -218,22 +218,29 @@ def _readable(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     return frame
 
 
-def _ragged(payload: bytes) -> str:
-    """Which line of a CSV first has other cells than its header; empty where none has more."""
-    text = payload.decode("utf-8", errors="replace")
+def ragged_line(payload: bytes, *, may_be_short: bool = True) -> str:
+    """Which line of a CSV first has other cells than its header, in words; empty where none has.
+
+    Args:
+        payload: The file.
+        may_be_short: Whether cells may be missing at the end of a line.
+    """
+    text = as_utf8(payload).decode("utf-8", errors="replace")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(_beginning(payload)))
     with contextlib.suppress(csv.Error):
         width = len(next(reader, []))
+        begins = reader.line_num + 1
         for record in reader:
-            if len(record) > width:
-                return f"line {reader.line_num} has {len(record)} cells, the header {width}"
+            if len(record) > width or (record and len(record) < width and not may_be_short):
+                return f"line {begins} has {len(record)} cell{'s' if len(record) > 1 else ''}, the header {width}"
+            begins = reader.line_num + 1
     return ""
 
 
 def _unreadable(name: str, suffix: str, error: BaseException, payload: bytes = b"") -> UnreadableFile:
     if isinstance(error, UnreadableFile):
         return error
-    if suffix != ".parquet" and (where := _ragged(payload)):
+    if suffix != ".parquet" and (where := ragged_line(payload)):
         return UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {where}")
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {reason}")

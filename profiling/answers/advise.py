@@ -303,5 +303,5 @@ def _timed(
         else (float(rate.low_s) / need.users, float(rate.likely_s) / need.users, float(rate.high_s) / need.users),
         time_to_first_token_s=None if first is None else float(first.likely_s),
         longest_context=min(longest, model.max_position or longest),
-        rests_on=answer.rests_on, basis=answer.estimate.basis, run=run, check=check,
+        rests_on=answer.rests_on, basis=answer.estimate.basis, run=run, check=check, question=question,
     )  # fmt: skip

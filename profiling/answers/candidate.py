@@ -8,6 +8,7 @@ from typing import Literal
 
 from profiling.answers.cache_flags import WHOLE
 from profiling.answers.evidence import Lost, Measured
+from profiling.answers.question import Question
 from profiling.devices.accelerators import GIB
 from profiling.devices.fleet import Fleet
 from profiling.engines.time import Basis
@@ -114,6 +115,8 @@ class Candidate:
     """Format of the KV cache."""
     measured: tuple[Measured, ...] = ()
     """What was measured of this model in weights of that range of bits, each beside its prediction."""
+    question: Question | None = None
+    """The step that was timed, as every page and command asks for it; None where layers lie on several kinds."""
     placement: str = ""
     """Where layers and experts lie, where not all of them lie on one kind of device."""
 

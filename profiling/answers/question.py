@@ -8,6 +8,7 @@ from typing import cast, get_args
 
 from profiling.answers.extras import acceptance_of
 from profiling.answers.pruning import pruning_of
+from profiling.engines.formats import FORMATS
 from profiling.errors import InvalidWorkload, nearest
 from profiling.memory.engines import EngineStart, engine_profile
 from profiling.models.architecture import Architecture
@@ -180,10 +181,17 @@ AS_PUBLISHED = "published"
 
 
 def weight_choices() -> dict[str, str]:
-    """Labels and names of what weights can be stored in."""
+    """Labels and names of what weights can be stored in: whatever advice chooses is among them."""
     published = {"as published": AS_PUBLISHED}
     stored = {f"{name} · {float(row['bits_per_weight']):.3g} bits": name for name, row in weight_formats().items()}
+    advised = (weight_choice(name) for formats in FORMATS.values() for name in formats if name is not None)
+    stored |= {name: name for name in advised if name not in weight_formats()}
     return published | stored | {f"{bits} bits, embeddings and head too": name for name, bits in PLAIN_BITS.items()}
+
+
+def weight_choice(name: str) -> str:
+    """The choice that means a format: engines call `q5_k_m` what is `gguf-q5_k_m` among those of all engines."""
+    return f"gguf-{name}" if f"gguf-{name}" in weight_formats() else name
 
 
 def cache_choices() -> dict[str, str]:

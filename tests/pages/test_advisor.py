@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 from typer.testing import CliRunner
 
+from dashboards.parts import formats
 from pipelines.commands.app import app
 
 from .served_pages import Served, Visit, visiting
@@ -30,6 +31,16 @@ def test_the_answer_is_that_of_the_command(visit: Visit, bundled_home: Path) -> 
     assert f"in {best['weight_format']}" in said
     assert f"{best['ability_in_format']:.1f} (90 %: {best['ability_low']:.1f} to {best['ability_high']:.1f})" in said
     assert best["longest_context"] >= 65_536
+    rate = formats.significant(best["tokens_per_s"])
+    low, high = (formats.significant(best[f"tokens_per_s_{end}"]) for end in ("low", "high"))
+    assert f"About {rate} tokens/s (80 %: {low} to {high})" in said
+    row = page.locator(".tabulator-row", has_text=best["model_id"]).first
+    assert f"{best['tokens_per_s']:.1f}" in row.inner_text()
+    page.get_by_role("link", name="operator by operator").click()
+    visit.settle()
+    tile = " ".join(page.locator(".tile", has_text="Tokens per second").inner_text().split())
+    assert f"Tokens per second {rate} 80 %: {low}–{high}" in tile, "the roofline that the answer links to"
+    assert page.locator("main .note").all_inner_texts() == []
     assert visit.errors == []
 
 

@@ -72,6 +72,6 @@ def test_the_first_page_says_findings_that_its_tables_hold(visit: Visit, bundled
     assert best is not None
     assert said[0].startswith(f"One RTX-4090 runs {best.model_id} in {best.weight_format} ")
     assert len(said) > 3
-    pages = {page.locator(".findings a").nth(i).get_attribute("href") for i in range(len(said))}
+    pages = {link.get_attribute("href") for link in page.locator(".findings a", has_text="See it").all()}
     assert "open-vs-proprietary" in pages
     assert visit.errors == []

@@ -23,6 +23,7 @@ def test_points_modules_and_errors_stand_on_the_page_with_their_source_and_downl
     page.get_by_text("skyline profile run plan.json").first.wait_for()
     # Nothing can be measured from here unless the operator says what.
     page.get_by_text("Measure another device").first.wait_for()
+    assert page.get_by_role("link", name="Bring a measurement").get_attribute("href") == "own"
     assert page.get_by_text("Run a prompt here").count() + page.get_by_text("Measure a server").count() == 0
     # Tables are named by their heading, and their figures stand to the right.
     table = page.get_by_role("table", name="Predicted against measured")

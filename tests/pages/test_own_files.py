@@ -102,6 +102,23 @@ def test_votes_are_rated_and_a_measurement_stands_beside_its_prediction(visit: V
 
 
 @pytest.mark.slow
+def test_the_address_of_a_model_that_is_known_leads_to_its_page_and_another_says_what_to_paste(visit: Visit) -> None:
+    page = visit.open("own")
+    page.get_by_label("Or paste the address of a model on the hub").fill(
+        "https://huggingface.co/someone/Nobody-Knows-7B"
+    )
+    page.get_by_role("button", name="Show it").click()
+    expect(page.locator("[data-own-status]")).to_contain_text("paste the text of its config.json", timeout=60_000)
+    page.get_by_label("Or paste the address of a model on the hub").fill("https://huggingface.co/Qwen/Qwen3.6-27B")
+    page.get_by_role("button", name="Show it").click()
+    shown(visit, "Qwen/Qwen3.6-27B")
+    visit.errors.clear()  # the browser counts an address that was refused
+    page.locator("main").get_by_role("link", name="Model", exact=True).click()
+    expect(page.get_by_role("heading", name="Qwen3.6-27B").first).to_be_visible()
+    assert visit.errors == []
+
+
+@pytest.mark.slow
 def test_what_cannot_be_shown_is_refused_in_a_sentence_and_nothing_is_held(visit: Visit) -> None:
     bring(visit, "shopping.csv", "what,price\nmilk,2\n")
     said = visit.page.locator("[data-own-status]")

@@ -86,6 +86,19 @@ _UNLEVELLED = """() => {
   return found }"""
 
 
+# Heads of columns and names of choices that say nothing when they are reached; those that are names are links.
+_UNEXPLAINED = """() => {
+  const found = []
+  const walk = (node) => { for (const e of node.querySelectorAll('*')) {
+    if (e.shadowRoot) walk(e.shadowRoot)
+    if (!e.matches('.tabulator-col-title, thead th[scope=col], .bk-input-group > label')) continue
+    const text = e.textContent.trim()
+    if (text && !e.querySelector('a') && !/^Format of /.test(text) && !e.dataset.explained) found.push(text)
+  } }
+  walk(document)
+  return found }"""
+
+
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
     browser: BrowserContext, served: Served, slug: str
@@ -101,6 +114,7 @@ def test_a_page_stands_without_errors_or_grave_faults_and_asks_no_other_host(
         page.wait_for_function(f"() => !({_UNDESCRIBED})().length")  # told anew once nothing has changed for a while
         assert page.evaluate(_UNREAD) == []
         assert page.evaluate(_UNLEVELLED) == []
+        page.wait_for_function(f"() => !({_UNEXPLAINED})().length")
         assert page.evaluate(_UNREADABLE) == []
         assert visit.errors == []
         assert visit.foreign == []

@@ -80,6 +80,13 @@ def test_an_address_that_leads_nowhere_is_answered_in_the_look_of_the_pages(guar
         assert int(answer.headers["content-length"]) == len(answer.content)
 
 
+def test_a_slash_too_many_or_too_few_leads_to_the_page_that_is_meant(served: Served) -> None:
+    meant = {"docs": "docs/", "docs/": "docs/", "advisor/": "advisor", "choices/?devices=2": "choices?devices=2"}
+    for path, address in meant.items():
+        answer = httpx.get(served.url + path, trust_env=False, follow_redirects=True, timeout=PATIENCE_S)
+        assert (answer.status_code, str(answer.url)) == (200, f"{served.url}{address}")
+
+
 def test_who_comes_when_all_places_are_taken_is_asked_to_come_back_and_metrics_and_logs_count_both(
     bundled_home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -15,7 +15,7 @@ from dashboards.pages import PAGES
 from dashboards.site.write import write
 from warehouse.settings import Settings
 
-from .faults import faults
+from .faults import faults, resize
 from .served_pages import REPOSITORY, downloaded, visiting
 
 pytestmark = [pytest.mark.page]
@@ -60,6 +60,7 @@ def test_the_copy_draws_its_charts_without_a_network_and_leads_from_chart_to_dat
     for visit in visiting(browser, address):
         page = visit.page
         page.goto(address)
+        page.get_by_role("navigation").get_by_text("Quality").click()
         page.get_by_role("link", name="Pareto", exact=True).click()
         page.wait_for_function(_DRAWN)
         assert faults(page, 1440, "light") + faults(page, 390, "dark") == []
@@ -74,6 +75,11 @@ def test_the_copy_draws_its_charts_without_a_network_and_leads_from_chart_to_dat
         page.get_by_role("heading", name=MODEL.partition("/")[2], exact=True).wait_for()
         page.wait_for_function(_DRAWN)
         page.get_by_role("heading", name="Where it fits").wait_for()
+        resize(page, 390)
+        assert page.evaluate("() => document.documentElement.scrollWidth") == 390
+        heights = page.locator("table.list tbody tr").evaluate_all("rows => rows.map((row) => row.clientHeight)")
+        assert max(heights) < 320, "a row that fills the screen"
+        resize(page, 1440)
         page.get_by_role("link", name="RTX-4090", exact=True).click()
         page.get_by_role("heading", name="What runs best on it").wait_for()
         assert (visit.errors, visit.foreign) == ([], [])
@@ -86,6 +92,9 @@ def test_every_link_of_the_copy_leads_to_a_file_and_tables_keep_their_rows(copy:
         for link in re.findall(r'(?:href|src)="([^"#?]+)', file.read_text("utf-8")):
             if not link.startswith(("http", "data:")) and Path(link).name not in others:
                 assert (file.parent / unquote(link)).exists(), f"{file}: {link}"
+    front_page = (copy / "pareto.html").read_text("utf-8")
+    places = re.findall(r"<tr><td class=number>([^<]*)</td>", front_page)
+    assert places[:3] == ["1", "2", "3"], "figures as the pages print them"
     front = downloaded((copy / "data" / "marts.pareto_front.csv").read_text("utf-8"))
     assert {"entry_id", "snapshot_id"} <= set(front[0])
 

@@ -10,6 +10,7 @@ from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data
 from dashboards.finding import address_of_device, address_of_model
 from dashboards.pages.advisor.state import USUAL, AdvisorState
+from dashboards.pages.roofline.state import roofline_address
 from dashboards.parts import ability as words
 from dashboards.parts import controls, engine_options, formats, page, theme
 from dashboards.parts.chart_card import ChartCard
@@ -144,6 +145,7 @@ class Advisor:
                 __file__, "answer.html", best=advice.best, others=advice.within_noise, need=advice.need,
                 second=runs[1] if len(runs) > 1 else None, address_of_model=address_of_model,
                 address_of_error=address_of_error, machine=self._machine_link(advice),
+                roofline=self._roofline(advice.best),
             )
             if advice
             else ""
@@ -156,6 +158,11 @@ class Advisor:
         self.chart.show(dots(runs))
         rows = frame([{**candidate.row(), "group": _GROUPS[candidate.verdict]} for candidate in candidates])
         self.table.show("All candidates", "By verdict, most capable first", rows)
+
+    def _roofline(self, best: Candidate | None) -> str:
+        """Address of the step that was timed; empty where the page Roofline cannot ask for it."""
+        question = best.question if best else None
+        return roofline_address(question) if question and question.accelerator in self.data.door().devices else ""
 
     def _machine_link(self, advice: Advice) -> tuple[str, str]:
         """The device's name, and the address of its page."""

@@ -40,15 +40,15 @@ _FITTING = {
     "architecture_link": Fact("Architecture known by", width=150),
 }
 _DROPPED = {
-    "model_id": Fact("Model", width=300),
+    "model_id": Fact("Model", width=300, link="model/"),
     "quality": Fact("Quality", "0.0", 76, stays=True),
     "reason": Fact("Why it was left out", width=310),
     "fits_at": Fact("Fits at", width=300),
 }
 _HARDWARE = {
-    "hardware": Fact("Hardware", width=210),
+    "hardware": Fact("Hardware", width=210, link="device/", link_of="accelerator"),
     "usd_per_hour": Fact("USD per hour", "0,0.00", 80, stays=True),
-    "model_id": Fact("Cheapest model of that quality to serve", width=270),
+    "model_id": Fact("Cheapest model of that quality to serve", width=270, link="model/"),
     "precision_words": Fact("Precision", width=76),
     "quality": Fact("Quality", "0.0", 72),
     "tokens_per_s": Fact("Tokens/s", "0,0.0", 80),

@@ -10,6 +10,7 @@ from dashboards.data import Data
 from dashboards.pages.compare.state import CompareState
 from dashboards.parts import controls, formats, page, theme
 from dashboards.parts.chart_card import ChartCard
+from dashboards.parts.names import linked
 from dashboards.parts.templates import block
 from profiling.answers.format_comparison import Comparison, Side, comparisons, format_choices, notes, sentence
 from profiling.errors import ProfilingError
@@ -106,9 +107,10 @@ class Formats:
 
 def answer(results: list[Comparison]) -> str:
     """Every other side held to the first, in sentences, and what was measured of each, as HTML."""
-    lines = [block("lead", sentence(results[0], comparison)) for comparison in results[1:]]
+    models = [comparison.side.model_id for comparison in results]
+    lines = [block("lead", linked(sentence(results[0], comparison), models)) for comparison in results[1:]]
     lines += [
-        block("counts", f"{comparison.side.model_id}: {measured.words}")
+        block("counts", linked(f"{comparison.side.model_id}: {measured.words}", models))
         for comparison in results
         for measured in comparison.measured[:2]
     ]

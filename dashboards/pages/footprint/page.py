@@ -14,6 +14,7 @@ from dashboards.parts import choices as rules
 from dashboards.parts import controls, formats, how_far_off, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable
+from dashboards.parts.names import linked
 from dashboards.parts.page import Content
 from dashboards.parts.state import UrlState
 from dashboards.parts.templates import block, render
@@ -197,7 +198,7 @@ class Footprint:
         rated = self.rows.filter(
             pl.col("open_llm_v2_average").is_not_null(), pl.col("batch") == self.rows["batch"].max()
         )
-        lines = [_doublings(groups)]
+        lines, ends = [_doublings(groups)], []
         front = rules.front(
             rated.rename({"open_llm_v2_average": "quality"}),
             "grams",
@@ -205,13 +206,14 @@ class Footprint:
         )
         if front.height > 1:
             cheap, dear = front.row(0, named=True), front.row(-1, named=True)
+            ends = [cheap["model_id"], dear["model_id"]]
             factor = dear["grams"] / cheap["grams"]
             lines.append(
                 f"At batch {dear['batch']}, going from {cheap['model_id']} ({cheap['quality']:.0f} points) to "
                 f"{dear['model_id']} ({dear['quality']:.0f} points) costs {formats.significant(factor, 2)} "
                 "times the carbon."
             )
-        return block("heading", "The trade-off of scaling up") + block("paragraph", " ".join(lines))
+        return block("heading", "The trade-off of scaling up") + block("paragraph", linked(" ".join(lines), ends))
 
     def _evaluate(self) -> None:
         title = "CO₂ of evaluating, one snapshot at a time"

@@ -21,7 +21,7 @@ doubled AS (
 ),
 errors AS (
     SELECT min(held_out_mape_pct) AS least, max(held_out_mape_pct) AS most, sum(kernels) AS kernels,
-        string_agg(DISTINCT device, ' and ' ORDER BY device) AS devices
+        string_agg(DISTINCT device, ' and ' ORDER BY device) AS devices, list(DISTINCT device) AS names
     FROM marts.calibrations
 ),
 placed AS (
@@ -33,28 +33,29 @@ SELECT 2 AS position, format('open-vs-proprietary?source={}&arena={}&category={}
     'On the text arena of {} the best open model, {}, was {:.0f} points (95 %: {} to {}) behind {}: it wins {:.0f} % of their '
     'comparisons.', as_of_date, best_open_model, gap_points,
     replace(format('{:.0f}', gap_points_lower), '-', '−'), replace(format('{:.0f}', gap_points_upper), '-', '−'),
-    best_proprietary_model, 100 * open_win_probability) AS sentence
+    best_proprietary_model, 100 * open_win_probability) AS sentence,
+    [best_open_model, best_proprietary_model] AS names
 FROM board
 UNION ALL
 SELECT 4, 'sql?sql=SELECT+*+REPLACE+(round(largest_change,+1)+AS+largest_change)+FROM+marts.revision_summary'
     '+ORDER+BY+changed+DESC', format(
     'Between {} and {} the board re-scored {} of {} averages, by up to {:.1f} points: part of the apparent progress '
-    'between snapshots is a change of scoring.', from_date, to_date, changed, common, largest_change)
+    'between snapshots is a change of scoring.', from_date, to_date, changed, common, largest_change), NULL
 FROM rescored
 UNION ALL
 SELECT 5, 'footprint', format(
     'Between {} and {} the CO₂ of evaluation exactly doubled for {} of {} entries: a change in accounting, not in '
-    'energy use.', from_date, to_date, twice, common)
+    'energy use.', from_date, to_date, twice, common), NULL
 FROM doubled
 UNION ALL
 SELECT 6, 'sql?sql=SELECT+device,+operator_class,+kernels,+sum(kernels)+OVER+()+AS+all_kernels,'
     '+round(held_out_mape_pct,+1)+AS+held_out_mape_pct+FROM+marts.calibrations+ORDER+BY+held_out_mape_pct', format(
     'Kernel times are predicted with a mean error of {:.1f} to {:.1f} % on shapes held out of the fit, on {} ({:,} kernels); '
-    'whole passes are fitted to published measurements of engines.', least, most, devices, kernels::BIGINT)
+    'whole passes are fitted to published measurements of engines.', least, most, devices, kernels::BIGINT), names
 FROM errors WHERE kernels > 0
 UNION ALL
 SELECT 7, 'choices', format(
     '{} of {} rated models can be matched to hardware, because their architecture is known; the reason is recorded for '
-    'each of the others.', known::BIGINT, models::BIGINT)
+    'each of the others.', known::BIGINT, models::BIGINT), NULL
 FROM placed
 ORDER BY position

@@ -1,9 +1,11 @@
 """The first page: what the warehouse holds, how fresh it is, and where to go."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import panel as pn
 import polars as pl
+from markupsafe import Markup
 
 from dashboards.data import Data
 from dashboards.pages.advisor.state import MACHINE
@@ -11,6 +13,7 @@ from dashboards.pages.open_vs_proprietary.ability import sentence as gap_of
 from dashboards.pages.scaling.ability import sentence as growth_of
 from dashboards.parts import board_choice, formats
 from dashboards.parts.how_far_off import address_of_error
+from dashboards.parts.names import arena_pages, linked
 from dashboards.parts.page import Content, Page, card, html
 from dashboards.parts.templates import block, render
 from profiling.answers.advise import advise
@@ -20,7 +23,7 @@ from profiling.answers.candidate import Need
 def build(data: Data, pages: Sequence[Page]) -> Content:
     """Content of the first page, which leads to the pages."""
     retrieved = data.ask("retrieved")
-    findings = [*_advice(data), *_ability(data), *data.ask("findings").to_dicts()]
+    findings = [*_advice(data), *_ability(data), *_others(data)]
     release = data.release()
     lead = (
         f"{formats.count(int(retrieved['rows_loaded'].sum()))} rows from {retrieved.height} dated snapshots, "
@@ -55,7 +58,8 @@ def _advice(data: Data) -> list[dict[str, str]]:
         f"about {likely} tokens per second (80 %: {low} to {high}), ability {best.ability_in_format:.1f} "
         f"(90 %: {best.ability_low:.1f} to {best.ability_high:.1f}): {best.ability_basis}."
     )
-    return [{"sentence": sentence, "page": "advisor", "error": address_of_error(best.timed_as)}]
+    named = linked(sentence, [best.model_id], [MACHINE])
+    return [{"sentence": named, "page": "advisor", "error": address_of_error(best.timed_as)}]
 
 
 def _ability(data: Data) -> list[dict[str, str]]:
@@ -63,7 +67,10 @@ def _ability(data: Data) -> list[dict[str, str]]:
     if not board_choice.has_ability(data):
         return []
     leaders = [
-        {"sentence": gap_of(row), "page": "open-vs-proprietary"}
+        {
+            "sentence": linked(gap_of(row), [row["open_model"], row["proprietary_model"]]),
+            "page": "open-vs-proprietary",
+        }
         for row in data.ask("ability_gap_today").head(1).iter_rows(named=True)
     ]
     growth = data.ask("ability_growth", domain="overall", size_basis="parameters_total")
@@ -71,6 +78,18 @@ def _ability(data: Data) -> list[dict[str, str]]:
         summary = growth_of({row["terms"]: row for row in growth.to_dicts()})
         leaders.append({"sentence": f"Open models by size and date: {summary}", "page": "scaling"})
     return leaders
+
+
+def _others(data: Data) -> list[dict[str, str]]:
+    """What the tables say by themselves."""
+    rows = data.ask("findings").to_dicts()
+    known = data.door().devices
+    pages = arena_pages(data, [name for row in rows for name in row["names"] or ()])
+
+    def told(row: dict[str, Any]) -> Markup:
+        return linked(row["sentence"], devices=[name for name in row["names"] or () if name in known], pages=pages)
+
+    return [{"sentence": told(row), "page": row["page"]} for row in rows]
 
 
 def contents_table(part: str, rows: pl.DataFrame) -> str:

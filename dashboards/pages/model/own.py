@@ -7,9 +7,9 @@ import panel as pn
 
 from dashboards.parts import page
 from profiling.errors import ProfilingError
-from profiling.foreign import NotJson, parse_json
+from profiling.foreign import NotJson
 from profiling.models.architecture import Architecture
-from profiling.models.sources import from_config
+from profiling.models.config_text import from_config_text
 
 NAME = "your model"
 """Name under which it is looked up; no model on the hub has this name."""
@@ -56,25 +56,9 @@ class Own:
 
     def _read(self, _event: Any = None) -> None:
         try:
-            model = model_of(self._text.value or "")
+            model = from_config_text(self._text.value or "", NAME)
         except (ProfilingError, NotJson) as error:
             self._problem.object = page.notes([str(error)])
             return
         self._problem.object = ""
         self._on_model(model)
-
-
-def model_of(text: str) -> Architecture:
-    """The model that the text of a config describes.
-
-    Raises:
-        NotJson: it is no JSON object; the message names line and column.
-        ProfilingError: it describes no model that is understood.
-    """
-    try:
-        config = parse_json(text)
-    except NotJson as error:
-        raise NotJson(f"This is not the text of a config.json: {error}") from error
-    if not isinstance(config, dict):
-        raise NotJson("expected an object, as a config.json holds one")
-    return from_config(config, NAME)

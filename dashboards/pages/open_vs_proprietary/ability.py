@@ -14,6 +14,7 @@ from dashboards.data import Data, sql_with_values
 from dashboards.parts import ability as words
 from dashboards.parts import board_choice, formats, page
 from dashboards.parts.chart_card import ChartCard
+from dashboards.parts.names import linked
 from dashboards.parts.templates import block
 from dashboards.parts.theme import COLOURS, OTHER_COLOUR
 
@@ -73,7 +74,9 @@ class AbilityGap:
         overall = self.today.row(0, named=True)
         as_of = overall["on_date"]
         self.headline = headline_html(
-            sentence(overall), unknown(overall), words.where(overall["domain"], as_of, self.today.height, "domains")
+            linked(sentence(overall), [overall["open_model"], overall["proprietary_model"]]),
+            unknown(overall),
+            words.where(overall["domain"], as_of, self.today.height, "domains"),
         )
         self.by_domain, self.race = RowsChart(TODAY), AbilityRace()
         rows = page.download_buttons("ability_gap", lambda: self.today, _describe, data, margin=0)

@@ -19,6 +19,7 @@ from dashboards.pages.open_vs_proprietary.ability import AbilityGap, headline_ht
 from dashboards.parts import controls, formats, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable
+from dashboards.parts.names import arena_pages, linked
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.templates import block
@@ -150,7 +151,8 @@ class OpenVsProprietary(SessionPage[OpenState]):
         above = "some" if board["unknown_above"] else "none"
         more = f"Models of unknown licence left out: {formats.count(left_out)}, {above} above the best open one. "
         unknown = "" if board["gap_points"] is None else words.unknown(board)
-        self.headline.object = headline_html(text, unknown, (more if left_out else "") + self._where(board["models"]))
+        told = linked(text, pages=arena_pages(self.data, [board["best_open_model"], board["best_proprietary_model"]]))
+        self.headline.object = headline_html(told, unknown, (more if left_out else "") + self._where(board["models"]))
 
     def _where(self, n: int, what: str = "models") -> str:
         return f"{arena_boards.source_line(self.state)}; n = {formats.count(n)} {what}"

@@ -49,7 +49,7 @@ def build(data: Data, search: str) -> Content:  # noqa: ARG001 - as every page i
         parts += _boards(data)
     else:
         parts.append(page.card(page.html(render(__file__, "off.html", is_copy=is_copy))))
-    parts.append(page.card(page.html(render(__file__, "forms.html"))))
+    parts.append(page.card(page.html(render(__file__, "forms.html", is_online=settings.own_models_online))))
     return Content(main=pn.Column(*parts, sizing_mode="stretch_width", margin=0))
 
 

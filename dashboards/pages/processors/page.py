@@ -14,6 +14,7 @@ from dashboards.pages.processors.state import MEASURES, ProcessorsState
 from dashboards.parts import controls, how_far_off, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact
+from dashboards.parts.names import linked
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.table_card import TableCard
@@ -70,7 +71,7 @@ class Processors(SessionPage[ProcessorsState]):
             self.notes.object = page.notes([*self._notes, str(error)])
             return
         self.notes.object = page.notes([*self._notes, *warned(self.door, self.state.question, self.rows)])
-        self.answer.object = block("lead", what_binds(self.rows))
+        self.answer.object = block("lead", linked(what_binds(self.rows), devices=self.rows["accelerator"]))
         self._draw()
 
     def _draw(self) -> None:

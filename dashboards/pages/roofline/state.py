@@ -1,6 +1,7 @@
 """Choices of the roofline page: two configurations, of which the second is asked only in a comparison."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import param
 
@@ -8,7 +9,7 @@ from dashboards.parts import engine_options
 from dashboards.parts.engine_options import MOST_BATCHED_TOKENS, EngineOptions
 from dashboards.parts.formats import without_account
 from profiling.answers.door import Door
-from profiling.answers.question import AS_PUBLISHED, Question, weight_choices
+from profiling.answers.question import AS_PUBLISHED, Question, weight_choice, weight_choices
 from profiling.answers.sweep import AXES
 from profiling.memory.engines import PROFILES
 from profiling.models.format_names import kv_format
@@ -110,6 +111,8 @@ class RooflineState(EngineOptions):
         values = {names[field]: value for field, value in changes.items()}
         for name in values.keys() & {"tp", "pp"}:
             values[name] = str(values[name])
+        if values.get("weights"):
+            values["weights"] = weight_choice(values["weights"])
         if "activations" in values:
             values["activations"] = AS_FORMAT if values["activations"] is None else f"{values['activations']:g}"
         self.param.update(**{prefix + name: value for name, value in values.items()})
@@ -143,3 +146,15 @@ class RooflineState(EngineOptions):
         depth = model.main.depth
         stages_of_pipeline = [str(count) for count in (1, 2, 3, 4, 6, 8, 12, 16) if count <= depth]
         return notes + self.offer_with_default(prefix + "pp", stages_of_pipeline, "1")
+
+
+def roofline_address(query: Question) -> str:
+    """Address of the roofline page for a configuration."""
+    return "roofline?" + urlencode({
+        "model": query.model, "accelerator": query.accelerator, "batch": query.batch, "context": query.context,
+        "weights": weight_choice(query.weight_format or AS_PUBLISHED), "kv": f"{query.kv_bits:g}",
+        "engine": query.engine, "tp": query.tensor, "pp": query.pipeline,
+        **({"gpu_memory_utilization": query.gpu_memory_utilization} if query.gpu_memory_utilization else {}),
+        **({"batched_tokens": query.batched_tokens} if query.batched_tokens else {}),
+        **({"eager": "yes"} if query.eager else {}),
+    })  # fmt: skip

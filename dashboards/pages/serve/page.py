@@ -16,6 +16,7 @@ from dashboards.pages.serve.state import ServeState
 from dashboards.parts import controls, engine_options, page
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.how_far_off import address_of_error
+from dashboards.parts.names import linked
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.templates import block, render
@@ -99,12 +100,13 @@ class Serve(SessionPage[ServeState]):
         state = self.state
         door = self.data.door()
         notes = notes_with(door, [best], state.options) if best else []
+        cheapest = linked(text.cheapest(plans) if plans else "", devices=[plan.accelerator for plan in plans])
         return render(
             __file__, "answer.html", plan=best, row=best.row() if best else None, problem=problem,
             load=text.load(promise.traffic), layout=text.layout(best) if best else "",
             certainly="" if best is None or best.certainty == "surely" else "likely ",
             broken=text.PROMISES[best.broken[0]] if best and best.broken else "",
-            certainty=text.certainty(best) if best else "", cheapest=text.cheapest(plans) if plans else "",
+            certainty=text.certainty(best) if best else "", cheapest=cheapest,
             buying=self._buying(best, promise), notes=notes, stage=PER_TOKEN, command=state.command,
             run=started(door, state.model, promise, best, state.options) if best else "",
             energy=energy(door, best) if best else None, address_of_error=address_of_error,
@@ -156,12 +158,19 @@ class Serve(SessionPage[ServeState]):
 
     def _show_fleets(self, fleets: list[Fleet], promise: Promise) -> None:
         sized = [(fleet.plan, limit_of(fleet.plan, promise)) for fleet in fleets if fleet.plan is not None]
-        columns = [{"name": text.short(plan), "cells": text.fleet_cells(plan, promise, most)} for plan, most in sized]
+        columns = [
+            {
+                "name": linked(text.short(plan), devices=[plan.accelerator]),
+                "cells": text.fleet_cells(plan, promise, most),
+            }
+            for plan, most in sized
+        ]
+        verdict = text.verdict(sized, promise) if len(sized) == 2 else ""
         self.fleets.object = render(
             __file__, "fleets.html", columns=columns, labels=list(columns[0]["cells"]) if columns else [],
             problems=[(fleet.name, fleet.problem) for fleet in fleets if fleet.plan is None],
             notes=[fleet.note for fleet in fleets if fleet.note],
-            verdict=text.verdict(sized, promise) if len(sized) == 2 else "",
+            verdict=linked(verdict, devices=[plan.accelerator for plan, _ in sized]),
         )  # fmt: skip
 
     def _describe(self) -> dict[str, Any]:

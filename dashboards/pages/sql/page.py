@@ -90,14 +90,19 @@ class SqlPage:
         main = pn.Column(
             html(page.opening("SQL", "Query the published warehouse in DuckDB's SQL."),
                  margin=(0, 0, 12, 0)),
-            card(self.text, pn.Row(self.run, self.stop, margin=(10, 0, 0, 0)), self.hint,
-                 html(sql_text.examples()), self.history),
+            self._question(),
             self.notes,
             self.answer,
             self.chart,
             sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
         return Content(main, sidebar=self._tables, state=state)
+
+    def _question(self) -> pn.Column:
+        if pn.state.curdoc is None:
+            return card(html(block("paragraph", sql_text.COPY)))
+        buttons = pn.Row(self.run, self.stop, margin=(10, 0, 0, 0))
+        return card(self.text, buttons, self.hint, html(sql_text.examples()), self.history)
 
     def _tables(self) -> pn.pane.HTML:
         contents, columns = self.data.ask("contents"), self.data.ask("dictionary")

@@ -30,6 +30,10 @@ RULES = (
     "One SELECT, FROM, WITH, VALUES, PIVOT, DESCRIBE, SUMMARIZE or EXPLAIN. The warehouse is read-only; files, "
     "network, extensions and settings are out of reach."
 )
+COPY = (
+    "A static copy answers no queries, a running server does. The tables are here as files (Data, Tables): "
+    "`duckdb -c \"FROM 'data/marts.ability.parquet'\"`."
+)
 _LONGEST_SHOWN = 70
 
 

@@ -8,6 +8,7 @@ from bokeh.models import CustomJSTickFormatter
 
 from dashboards.charts.matrix import Matrix, Row
 from dashboards.data import Data
+from dashboards.finding import address_of_device, address_of_model
 from dashboards.pages.which_gpu import text
 from dashboards.pages.which_gpu.state import METRICS, MOST_MODELS, WhichGpuState, chosen
 from dashboards.parts import controls, engine_options, formats, page
@@ -85,7 +86,7 @@ class WhichGpu:
         metric = self.state.show
         spans = {metric: span} if (span := self._span(metric)) else {}
         columns = [
-            (name, f"{device.usable_memory_bytes / GIB:.0f} GiB · {self._price(name)}")
+            (name, f"{device.usable_memory_bytes / GIB:.0f} GiB · {self._price(name)}", address_of_device(name))
             for name in names
             for device in (self.door.devices[name],)
         ]
@@ -103,7 +104,7 @@ class WhichGpu:
                 if names:
                     part = table[model, weights]
                     cells = tuple(text.cell(row, metric, spans) for row in part.iter_rows(named=True))
-                    rows.append(Row(model, sizes, weights, cells))
+                    rows.append(Row(model, sizes, weights, cells, address_of_model(model)))
                     self._names.append((model, weights))
         self.matrix.visible = bool(rows)
         label = next(label for label, name in METRICS.items() if name == metric)

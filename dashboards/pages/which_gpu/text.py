@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 from dashboards.charts.matrix import Cell
 from dashboards.charts.memory_bar import gib
 from dashboards.finding import address_of_model
+from dashboards.pages.roofline.state import roofline_address
 from dashboards.parts import formats
 from dashboards.parts.how_far_off import address_of_error
 from dashboards.parts.templates import render
@@ -95,18 +95,6 @@ def question(row: Mapping[str, Any], shared: Question) -> Question:
         shared, model=row["model"], accelerator=row["accelerator"], weight_format=row["weights"],
         tensor=row["tensor"] or 1, pipeline=row["pipeline"] or 1,
     )  # fmt: skip
-
-
-def roofline_address(query: Question) -> str:
-    """Address of the roofline page for a configuration."""
-    return "roofline?" + urlencode({
-        "model": query.model, "accelerator": query.accelerator, "batch": query.batch, "context": query.context,
-        "weights": query.weight_format, "kv": f"{query.kv_bits:g}",
-        "engine": query.engine, "tp": query.tensor, "pp": query.pipeline,
-        **({"gpu_memory_utilization": query.gpu_memory_utilization} if query.gpu_memory_utilization else {}),
-        **({"batched_tokens": query.batched_tokens} if query.batched_tokens else {}),
-        **({"eager": "yes"} if query.eager else {}),
-    })  # fmt: skip
 
 
 def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, grams_per_kwh: float) -> str:

@@ -26,6 +26,7 @@ _DEVICE = re.compile(
     r"ggml_metal\w*: GPU name:(?P<metal>)\s*(\S.*?)\s*$)"
 )
 """Lines in which the backends number and name the devices that they found."""
+_RATE = re.compile(r"([\d.]+)(?:\s*±\s*([\d.]+))?")
 _BUILD = re.compile(r"build: \w+ \((\d+)\)")
 _FIELDS = {
     "ngl": "n_gpu_layers", "sm": "split_mode", "fa": "flash_attn", "dev": "devices", "ncmoe": "n_cpu_moe",
@@ -70,6 +71,25 @@ def llama_bench_markdown(text: str) -> Iterator[Row | None] | None:
     return (row for run in runs for row in _printed_rows(run)) if heads else None
 
 
+def unread_lines(text: str) -> Iterator[str]:
+    """Lines of a table that llama-bench printed of which nothing is read, each with what is wrong with it."""
+    heads: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        cells = _cells(line)
+        if {"test", "t/s", "model"} <= set(cells):
+            heads = cells
+        elif not heads or set(line) <= set("|:- "):
+            continue
+        elif cells and len(cells) != len(heads):
+            yield f"line {number} has {len(cells)} cells, the header {len(heads)}"
+        elif cells:
+            run = dict(zip(heads, cells, strict=True))
+            if not _TEST.fullmatch(run["test"]):
+                yield f"line {number}, column test: {run['test'][:40]!r} is no test, as pp512 or tg128"
+            elif not _RATE.match(run["t/s"]):
+                yield f"line {number}, column t/s: {run['t/s'][:40]!r} is not a rate"
+
+
 def batched_bench(text: str) -> Iterator[Row | None] | None:
     """The table of `llama-batched-bench`: `| PP | TG | B | N_KV | T_PP s | S_PP t/s | …`; no model, no device."""
     lines = [cells for line in text.splitlines() if (cells := _cells(line))]
@@ -112,7 +132,7 @@ def gguf_format(run: Mapping[str, object], file: str) -> str | None:
 
 def _printed_rows(cells: Mapping[str, str]) -> Iterator[Row | None]:
     test = _TEST.fullmatch(cells["test"])
-    rate = re.match(r"([\d.]+)(?:\s*±\s*([\d.]+))?", cells["t/s"])
+    rate = _RATE.match(cells["t/s"])
     if not test or not rate:
         return
     parameters = re.fullmatch(r"([\d.]+) ([KMBT])", cells.get("params", ""))

@@ -18,6 +18,7 @@ import polars as pl
 from analytics.ratings.comparisons import Comparisons
 from analytics.ratings.elo import Battles
 from analytics.ratings.style import StyledBattles
+from pipelines.sources.tables import ragged_line
 from pipelines.sources.votes.files import UnreadableVotes, is_utf16, renames, suffix_of, vote_files
 from pipelines.sources.votes.filters import FilterUnavailable, VoteFilter, conditions, only_first
 from pipelines.sources.votes.layouts import (
@@ -265,7 +266,7 @@ class Votes:
             try:
                 relation = self._connection.sql(f"SELECT * FROM {source} LIMIT 0")
             except duckdb.Error as error:
-                raise UnreadableVotes(f"{path}: cannot be read as {suffix}: {error}") from error
+                raise _unreadable([str(path)], error) from error
             column_names = column_names or relation.columns
             columns = dict(zip(relation.columns, relation.types, strict=True))
             for layout in VOTE_LAYOUTS:
@@ -384,7 +385,7 @@ class Votes:
         try:
             frame: pl.DataFrame = self._connection.sql(query).pl()
         except duckdb.Error as error:
-            raise UnreadableVotes(f"{', '.join(f.uri for f in self._files)}: {error}") from error
+            raise _unreadable([file.uri for file in self._files], error) from error
         return frame
 
     def _batches(self, query: str) -> Iterator[pl.DataFrame]:
@@ -394,7 +395,17 @@ class Votes:
                 if isinstance(frame, pl.DataFrame):
                     yield frame
         except duckdb.Error as error:
-            raise UnreadableVotes(f"{', '.join(f.uri for f in self._files)}: {error}") from error
+            raise _unreadable([file.uri for file in self._files], error) from error
+
+
+def _unreadable(uris: Sequence[str], error: duckdb.Error) -> UnreadableVotes:
+    """What DuckDB could not read: the line of a CSV whose cells are not those of its header, else its own words."""
+    for uri in uris:
+        is_text = uri.lower().endswith((".csv", ".tsv"))
+        if is_text and (where := ragged_line(Path(uri).read_bytes(), may_be_short=False)):
+            return UnreadableVotes(f"{uri}: {where}")
+    # The lines below advise who calls DuckDB.
+    return UnreadableVotes(f"{', '.join(uris)}: cannot be read: {str(error).splitlines()[0]}")
 
 
 def _positions(frame: pl.DataFrame, models: Sequence[str]) -> tuple[np.typing.NDArray[np.int64], ...]:

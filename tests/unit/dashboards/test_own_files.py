@@ -90,12 +90,14 @@ def test_an_address_on_the_hub_is_asked_only_where_the_operator_allows_it(
     files: OwnFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(NotTaken, match="SKYLINE_OWN_MODELS_ONLINE"):
-        take(files, name=ADDRESS, payload="https://huggingface.co/Qwen/Qwen3-8B")
+        take(files, name=ADDRESS, payload="https://huggingface.co/someone/Nobody-Knows-8B")
+    _, own_file = take(files, name=ADDRESS, payload="https://huggingface.co/Qwen/Qwen3-8B")
+    assert (own_file.key, own_file.model) == ("Qwen/Qwen3-8B", None), "it has a page here, and nobody is asked"
     known = catalogue()["Qwen/Qwen3-8B"].architecture()
     monkeypatch.setattr(own_files, "from_hub", lambda model_id, timeout_s: known)  # noqa: ARG005 - as it is called
     files.settings.own_models_online = True
-    _, own_file = take(files, name=ADDRESS, payload="https://huggingface.co/Qwen/Qwen3-8B")
-    assert (own_file.key, own_file.model) == ("Qwen/Qwen3-8B", known)
+    _, own_file = take(files, name=ADDRESS, payload="https://huggingface.co/someone/Nobody-Knows-8B")
+    assert (own_file.key, own_file.model) == ("someone/Nobody-Knows-8B", known)
 
 
 def test_rows_that_take_more_memory_than_is_left_are_not_loaded(

@@ -12,12 +12,14 @@ from pipelines.sources.catalogue.read import grid_intensities
 from profiling.answers.door import Door, shipped_door
 from profiling.answers.fit import fit, fit_on, ways_out
 from profiling.answers.matrix import matrix
-from profiling.answers.question import Question
+from profiling.answers.question import Question, weight_choice, weight_choices
 from profiling.devices.accelerators import GIB
 from profiling.devices.accelerators import table as accelerators
+from profiling.engines.formats import FORMATS, SERVED_FORMATS
 from profiling.errors import InvalidWorkload, UnknownAccelerator, UnsupportedPrecision
 from profiling.memory.need import gpus_needed, max_batch, memory_need
 from profiling.models.load import load
+from profiling.roofline.precisions import precision_for
 from profiling.roofline.workload import Parallelism
 from warehouse.contracts.prices import ACCELERATOR_PRICES
 
@@ -235,3 +237,11 @@ def test_parallelism_of_a_question_reaches_the_workload() -> None:
     asked = Question(model=LLAMA, accelerator="L4", tensor=2, pipeline=4)
     assert asked.workload_of(load(LLAMA)).parallelism == Parallelism(2, 4)
     assert asked.devices == "8 × L4"
+
+
+def test_whatever_format_advice_chooses_is_a_choice_that_prices_the_same() -> None:
+    model = load("Qwen/Qwen3-8B")
+    choices = weight_choices().values()
+    for name in filter(None, {each for formats in FORMATS.values() for each in formats} | set(SERVED_FORMATS)):
+        assert weight_choice(name) in choices
+        assert precision_for(model, weight_choice(name)) == precision_for(model, name)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from profiling.errors import InvalidConfig, UnknownModel, UnsupportedModelType
+from profiling.errors import InvalidConfig, ProfilingError, UnknownModel, UnsupportedModelType
+from profiling.models.config_text import from_config_text
 from profiling.models.families.assembly import STATES_ALL, family_defaults
 from profiling.models.load import load
 from profiling.models.sources import catalogue, from_config, from_path, from_toml, supported_model_types
@@ -190,3 +191,21 @@ def test_an_unknown_model_is_answered_with_the_nearest_names() -> None:
     with pytest.raises(UnknownModel, match="meta-llama/Llama-2-7b-hf"):
         load("meta-llama/Llama-2-9b-hf")
     assert load("llama-2-7b-hf").parameters_total == 6_738_415_616
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"model_type": "llama",\n "hidden_size": "many"}', "line 2, column 2: your model: hidden_size must be"),
+        (
+            '{\n  "model_type": "nonesuch", "hidden_size": 12}',
+            "line 2, column 3: model_type 'nonesuch' is not",
+        ),
+        ('{"model_type": "kimi_k2"}', "your model: config.json of model_type 'kimi_k2' lacks hidden_size"),
+        ('{"model_type": "llama",\n "hidden_size": }', "config.json is not JSON: Expecting value: line 2 column 17"),
+    ],
+)
+def test_what_is_wrong_with_the_text_of_a_config_is_said_by_line_and_column(text: str, place: str) -> None:
+    with pytest.raises(ProfilingError) as refused:
+        from_config_text(text, "your model")
+    assert str(refused.value).startswith(place)

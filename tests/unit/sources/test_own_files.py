@@ -105,6 +105,46 @@ def test_a_measurement_stands_beside_what_is_predicted_and_wrong_cells_are_named
     assert served.tables["marts.end_to_end_error"]["predicted"].is_not_null().all()
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("mine.csv", OURS + "RTX-4090,llama.cpp,Qwen/Qwen3-8B,gguf-q4_k_m,decode,tokens_per_s,fast,1,0\n",
+         "line 2, column value: 'fast' is not a number"),
+        ("pasted.md", "| model | test | t/s |\n| --- | ---: | ---: |\n| llama 8B Q4_0 | tg128 | fast |\n",
+         "line 3, column t/s: 'fast' is not a rate"),
+        ("votes.csv", "model_a,model_b,winner\nm,n,model_a\nm,n\n", "line 3 has 2 cells, the header 3"),
+        ("votes.csv", "model_a,model_b,winner\n" + "m,n,model_a\n" * 40_000 + "m,n\n",
+         "line 40002 has 2 cells, the header 3"),
+        ("votes.csv", 'model_a,model_b,winner\nm,n,model_a\n"m,n,model_a\nm,n,model_b\n',
+         "line 3 has 1 cell, the header 3"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_named_by_line_and_column(read, name: str, text: str, told: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(NotUsable) as refused:
+        read(name, text)
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value), "words for who calls DuckDB"
+
+
+def test_lines_of_a_printed_table_that_are_not_read_are_named_beside_those_that_are(read) -> None:  # type: ignore[no-untyped-def]
+    table = (
+        "| model | params | backend | test | t/s |\n| --- | ---: | --- | ---: | ---: |\n"
+        "| llama 8B Q4_K - Medium | 8.03 B | CUDA | tg128 | 130.5 ± 0.2 |\n"
+        "| llama 8B Q4_K - Medium | 8.03 B | CUDA | pp512 |\n"
+        "| llama 8B Q4_K - Medium | 8.03 B | CUDA | quick | 130.5 |\n"
+    )
+    own_file = read("pasted.md", table, device="RTX-4090")
+    assert own_file.rows_loaded == 1
+    assert own_file.problems == [
+        "line 4 has 4 cells, the header 5", "line 5, column test: 'quick' is no test, as pp512 or tg128"
+    ]  # fmt: skip
+
+
+def test_a_leaderboard_that_states_no_date_is_of_today(read) -> None:  # type: ignore[no-untyped-def]
+    own_file = read("pasted.csv", LEADERBOARD)
+    assert (own_file.kind, own_file.rows_loaded) == ("leaderboard", 2)
+
+
 def test_a_declared_board_stands_under_the_models_of_its_names(read, shared_data: Path, bundled_home: Path) -> None:  # type: ignore[no-untyped-def]
     file = shared_data / "boards/aider/2025-05-09_polyglot_leaderboard.yml"
     own_file = read(file.name, file.read_bytes())
