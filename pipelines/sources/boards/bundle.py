@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from pipelines.sources.boards.own_form import name_of, written, written_facts
+from pipelines.sources.boards.own_form import name_of, written, written_facts, written_measurements
 from pipelines.sources.measurements.rows import COLUMNS
 
 _ARENA_CATEGORIES = ("full", "coding", "math", "if", "hard_6", "long_user", "creative_writing", "multiturn")
@@ -52,5 +52,6 @@ def shipped(results: pl.DataFrame, facts: pl.DataFrame) -> dict[str, bytes]:
 
 def shipped_measurements(measurements: pl.DataFrame) -> bytes:
     """The file of measurements that ships, from `core.end_to_end_measurements` of a home that fetched them."""
-    rows = measurements.filter(pl.col("source").is_in(SHIPPED_MEASUREMENTS), "may_bundle").select(COLUMNS)
-    return rows.sort(rows.columns, nulls_last=True).write_csv().encode()
+    return written_measurements(
+        measurements.filter(pl.col("source").is_in(SHIPPED_MEASUREMENTS), "may_bundle").select(COLUMNS)
+    )
