@@ -171,14 +171,14 @@ def _source_files(
 ) -> Iterator[SourceFile]:
     if source == BUNDLED:
         reference = resources.files("warehouse").joinpath("reference")
-        folders = ("leaderboards", "boards")
+        folders = ("leaderboards", "boards", "measurements")
         bundled = [file for folder in folders for file in reference.joinpath(folder).iterdir()]
         bundled.append(reference.joinpath("arena_published_ratings.csv"))
         for file in sorted(bundled, key=lambda file: file.name):
             if Path(file.name).suffix in SUFFIXES:
-                yield SourceFile(f"bundled/{file.name}", Path(file.name).suffix, file.read_bytes())
+                yield SourceFile(f"{BUNDLED}/{file.name}", Path(file.name).suffix, file.read_bytes())
         for folder in sorted(MEASURED.glob(f"*{BUNDLE_SUFFIX}")):
-            yield from _packed(folder, f"bundled/{folder.name}", part)
+            yield from _packed(folder, f"{BUNDLED}/{folder.name}", part)
     elif source == ONLINE or source.startswith(f"{ONLINE}:"):
         from pipelines.sources.online import of_board, of_hub  # noqa: PLC0415 - httpx loads only where it is asked
 

@@ -7,9 +7,9 @@ the model with the fewest unsaid ones is meant. Nothing is resolved by a part of
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from profiling.errors import ProfilingError, UnknownModel, nearest
 from profiling.models import ollama
@@ -163,7 +163,7 @@ def _with_nearest(answer: ModelName, choices: Collection[str]) -> ModelName:
     hub_id = answer.model_id
     if does := other_work(hub_id or answer.text):
         return replace(answer, evidence=f"{hub_id or answer.text!r} {does}; {ANSWERED}")
-    bare = {_spelled(name): name for name in _originals_first(choices)[::-1]}
+    bare = _by_spelling(frozenset(choices))
     close = nearest(_spelled(hub_id or answer.text), [*bare])
     near = ", ".join(bare[name] for name in close.split(", ")) if close else ""
     tail = f"; nearest: {near}" if near else ""
@@ -172,6 +172,12 @@ def _with_nearest(answer: ModelName, choices: Collection[str]) -> ModelName:
         f"{hub_id!r} is not {where}{tail}; --online asks the hub" if hub_id else f"{answer.text!r} is not {where}{tail}"
     )
     return replace(answer, candidates=tuple(near.split(", ")) if near else (), evidence=evidence)
+
+
+@lru_cache(maxsize=8)
+def _by_spelling(choices: frozenset[str]) -> Mapping[str, str]:
+    """Names by their spelling; of those that are spelled alike the original."""
+    return {_spelled(name): name for name in _originals_first(choices)[::-1]}
 
 
 def _spelled(name: str) -> str:

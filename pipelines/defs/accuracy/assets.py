@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from pipelines.defs.accuracy.tables import accuracy, error_rows, identified
+from pipelines.defs.accuracy.tables import accuracy, error_rows, identified, not_fetched
 from pipelines.defs.sources.assets import RAW_FILES
 from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
 from pipelines.sources.boards.declaration import declared
 from pipelines.sources.boards.load import load_measured
-from pipelines.sources.measurements.recognition import SOURCE, measurements_of
+from pipelines.sources.measurements.recognition import SOURCE, is_shipped, measurements_of
 from pipelines.sources.raw_store import RawStore
 from profiling.answers.door import Door
 from warehouse.contracts import BY_RELATION
@@ -23,16 +23,20 @@ from warehouse.contracts.prices import ACCELERATOR_PRICES
 
 @dg.multi_asset(name="end_to_end_measurements", **makes(spec(END_TO_END_MEASUREMENTS, [RAW_FILES])))
 def end_to_end_measurements(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
-    """Read every stored file of measurements, and what declared sources publish now; equal rows count once."""
+    """Read every stored file of measurements, and what declared sources publish now; equal rows count once.
+
+    What ships of a source gives way to what was fetched from it.
+    """
     settings = skyline.settings
     store = RawStore(settings.raw)
     stored = store.snapshots(SOURCE)
+    published = load_measured(store, declared(settings.home), settings.lake.folder / "parsed" / "boards")
     frames = [
-        frame.with_columns(may_bundle=pl.lit(value=True))
+        not_fetched(frame, published) if is_shipped(file.manifest.uri) else frame
         for file in stored
         if (frame := measurements_of(file.path.read_bytes(), file.manifest.uri)) is not None and frame.height
     ]
-    frames.append(load_measured(store, declared(settings.home), settings.lake.folder / "parsed" / "boards"))
+    frames = [*(frame.with_columns(may_bundle=pl.lit(value=True)) for frame in frames), published]
     rows = identified(pl.concat(frames, how="diagonal"))
     yield write(skyline.lake, END_TO_END_MEASUREMENTS, rows, files=len(stored))
 

@@ -146,6 +146,11 @@ def error_rows(measurements: pl.DataFrame, result: Accuracy) -> pl.DataFrame:
     ).select(END_TO_END_ERROR.column_names)  # fmt: skip
 
 
+def not_fetched(shipped: pl.DataFrame, published: pl.DataFrame) -> pl.DataFrame:
+    """Measurements that ship, of sources from which nothing was fetched."""
+    return shipped.filter(~pl.col("source").is_in(published["source"].unique().implode()))
+
+
 def identified(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of `core.end_to_end_measurements`: each with the digest of its content, equal rows once.
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from pipelines.sources.boards.own_form import name_of, written, written_facts
+from pipelines.sources.boards.own_form import name_of, written, written_facts, written_measurements
+from pipelines.sources.measurements.rows import COLUMNS
 
 _ARENA_CATEGORIES = ("full", "coding", "math", "if", "hard_6", "long_user", "creative_writing", "multiturn")
 
@@ -23,6 +24,9 @@ SHIPPED: Mapping[str, pl.Expr] = {
 """Source → which of its results ship; all of them under a licence that lets them be passed on."""
 SHIPPED_FACTS = ("models_dev", "epoch", "epoch_eci", "teci", "bfcl")
 """Sources whose statements about models ship."""
+
+SHIPPED_MEASUREMENTS = ("ai_benchmarks", "llmfit", "lmdeploy")
+"""Sources whose measurements of whole passes ship: those under MIT and Apache-2.0 of which most rows are compared."""
 
 
 def shipped(results: pl.DataFrame, facts: pl.DataFrame) -> dict[str, bytes]:
@@ -44,3 +48,10 @@ def shipped(results: pl.DataFrame, facts: pl.DataFrame) -> dict[str, bytes]:
             newest = rows.filter(pl.col("snapshot_date") == pl.col("snapshot_date").max())
             files[name_of(newest, source, "_facts")] = written_facts(newest)
     return files
+
+
+def shipped_measurements(measurements: pl.DataFrame) -> bytes:
+    """The file of measurements that ships, from `core.end_to_end_measurements` of a home that fetched them."""
+    return written_measurements(
+        measurements.filter(pl.col("source").is_in(SHIPPED_MEASUREMENTS), "may_bundle").select(COLUMNS)
+    )

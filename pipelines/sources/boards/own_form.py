@@ -104,6 +104,11 @@ def written_facts(facts: pl.DataFrame) -> bytes:
     return facts.drop("model_id").sort("source", "name_in_source").write_csv().encode()
 
 
+def written_measurements(measurements: pl.DataFrame) -> bytes:
+    """Measurements of whole passes as the CSV that every home reads."""
+    return measurements.sort(measurements.columns, nulls_last=True).write_csv().encode()
+
+
 def name_of(rows: pl.DataFrame, source: str, suffix: str = "") -> str:
     """Name of the file of a source's rows: its newest date and the source."""
     newest: dt.date = rows.select(pl.col("snapshot_date").max()).item()

@@ -398,11 +398,15 @@ class Votes:
             raise _unreadable([file.uri for file in self._files], error) from error
 
 
+_SEARCHED_BYTES = 64 << 20
+"""Of a larger file, which would have to fit in memory, no line is named."""
+
+
 def _unreadable(uris: Sequence[str], error: duckdb.Error) -> UnreadableVotes:
     """What DuckDB could not read: the line of a CSV whose cells are not those of its header, else its own words."""
     for uri in uris:
-        is_text = uri.lower().endswith((".csv", ".tsv"))
-        if is_text and (where := ragged_line(Path(uri).read_bytes(), may_be_short=False)):
+        is_small_text = uri.lower().endswith((".csv", ".tsv")) and Path(uri).stat().st_size <= _SEARCHED_BYTES
+        if is_small_text and (where := ragged_line(Path(uri).read_bytes(), may_be_short=False)):
             return UnreadableVotes(f"{uri}: {where}")
     # The lines below advise who calls DuckDB.
     return UnreadableVotes(f"{', '.join(uris)}: cannot be read: {str(error).splitlines()[0]}")

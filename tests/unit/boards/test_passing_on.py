@@ -8,11 +8,13 @@ import jsonschema_rs
 import polars as pl
 import pytest
 
+from pipelines.defs.accuracy.tables import not_fetched
 from pipelines.defs.boards.tables import Boards, read_boards
-from pipelines.sources.boards.bundle import SHIPPED, SHIPPED_FACTS, shipped
+from pipelines.sources.boards.bundle import SHIPPED, SHIPPED_FACTS, SHIPPED_MEASUREMENTS, shipped
 from pipelines.sources.boards.declaration import USER_FOLDER
 from pipelines.sources.boards.every_eval_ever_records import records
 from pipelines.sources.collect import collect
+from pipelines.sources.measurements.recognition import measurements_of
 from warehouse.settings import Settings
 
 FOLDER = resources.files("warehouse").joinpath("reference", "boards")
@@ -26,6 +28,18 @@ def test_what_ships_is_licensed_row_by_row_and_small() -> None:
         assert rows["licence"].null_count() == 0
         assert rows["may_bundle"].unique().to_list() == ["true"]
         assert len(file.read_bytes()) < 1 << 20
+
+
+def test_measurements_that_ship_are_licensed_row_by_row_and_give_way_to_what_is_fetched() -> None:
+    (file,) = resources.files("warehouse").joinpath("reference", "measurements").iterdir()
+    shipped_rows = measurements_of(file.read_bytes(), f"bundled/{file.name}")
+    assert shipped_rows is not None
+    assert len(file.read_bytes()) < 1 << 20
+    assert set(shipped_rows["source"]) == set(SHIPPED_MEASUREMENTS)
+    assert set(shipped_rows["licence"]) == {"MIT", "Apache-2.0"}
+    assert shipped_rows["evidence"].str.contains(r"^https://github\.com/[\w./-]+/blob/[0-9a-f]{40}/").all()
+    left = not_fetched(shipped_rows, pl.DataFrame({"source": ["llmfit"]}))
+    assert set(left["source"]) == set(SHIPPED_MEASUREMENTS) - {"llmfit"}
 
 
 @pytest.mark.data
