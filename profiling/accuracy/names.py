@@ -13,6 +13,8 @@ from profiling.errors import ProfilingError, UnknownModel
 from profiling.models.architecture import Architecture
 from profiling.models.load import load
 from profiling.models.names import resolve_model
+from profiling.models.other_kinds import ANSWERED, other_work
+from profiling.models.sources import catalogue
 
 Found = TypeVar("Found")
 
@@ -71,10 +73,17 @@ def model_named(name: str) -> Architecture:
     """
     if label := _LABEL.fullmatch(name):
         return _labelled(name, label["architecture"], label["billions"])
-    model = resolve_model(name)
+    model = resolve_model(name, suggest=False)
     if model.catalogue_id is None and (undated := _DATE.sub("", name)) != name:
         # A release of another month has the shapes of the model whose name has no month.
-        model = resolve_model(undated)
+        model = resolve_model(undated, suggest=False)
+    if model.catalogue_id is None and not model.evidence:
+        # Rows come by the thousand: to look for names that are spelled alike takes longer than all their predictions.
+        does = other_work(model.model_id or name)
+        why = f"{does}; {ANSWERED}" if does else f"is not among the {len(catalogue())} models known here"
+        raise UnknownModel(
+            f"{name!r} {why}; --online asks the hub" if model.model_id and not does else f"{name!r} {why}"
+        )
     return load(model.require())
 
 
