@@ -31,7 +31,7 @@ def build(data: Data, search: str) -> Content:
     if runs.is_empty():
         raise NothingToShow(
             "The warehouse holds no measurements; skyline profile run makes some. Those published by others "
-            "are on the page How far off; skyline refresh --source online fetches them."
+            "are on the page How far off; skyline refresh --source online fetches more."
         )
     return Measured(data, runs, search).content()
 
