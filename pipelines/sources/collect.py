@@ -16,7 +16,7 @@ from pipelines.sources.gzipped import NotUnpacked, plain_name, suffix_of, unpack
 from pipelines.sources.inbox import Dropped, Marks, code_of_readers, dropped_bundle, dropped_file, is_inbox
 from pipelines.sources.profiles.recognition import is_bundle
 from pipelines.sources.raw_index import HalfFile, Index
-from pipelines.sources.raw_store import SET_ASIDE, Broken, Manifest, RawStore, digest
+from pipelines.sources.raw_store import BUNDLED, SET_ASIDE, Broken, Manifest, RawStore, digest
 from pipelines.sources.recognised import Recognised
 from pipelines.sources.source_files import LARGEST_FILE_BYTES, Collection, NothingFound, Report, SourceFile
 from pipelines.sources.suffixes import PROSE, SUFFIXES
@@ -29,7 +29,6 @@ from warehouse.settings import Settings
 if TYPE_CHECKING:
     from pipelines.sources.boards.declaration import Declared
 
-BUNDLED = "bundled"
 ONLINE = "online"
 BOARD = "board:"
 """Before the name of a declared board: that source alone, online."""

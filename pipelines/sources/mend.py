@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from pipelines.sources.collect import BUNDLED, collect
+from pipelines.sources.collect import collect
 from pipelines.sources.inbox import Marks
-from pipelines.sources.raw_store import Manifest, RawStore, digest
+from pipelines.sources.raw_store import BUNDLED, Manifest, RawStore, digest
 from warehouse.settings import Settings
 
 _ON_HUB = re.compile(r"hf://datasets/([^/@]+/[^/@]+)@([^/]+)/(.+)")
@@ -45,7 +45,7 @@ def mend(settings: Settings, report: Callable[[str], None]) -> None:
 
 def _refetch(manifest: Manifest, sha256: str, store: RawStore, settings: Settings) -> str | None:
     """Store the file anew from where it came; else why it could not be."""
-    if manifest.uri.startswith(f"{BUNDLED}/"):
+    if manifest.is_shipped:
         collect([BUNDLED], settings)
         return None if store.holds(sha256) else "it belongs to another version of Skyline"
     match = _ON_HUB.fullmatch(manifest.uri)

@@ -38,6 +38,10 @@ class BrokenManifest(ValueError):
     """What says where a stored file is from cannot be read."""
 
 
+BUNDLED = "bundled"
+"""What ships, as a source of files."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     """Where a stored file is from and how it is to be read.
@@ -63,6 +67,11 @@ class Manifest:
     licence: str | None
     retrieved_at: dt.datetime
     is_dated: bool = True
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it came with Skyline."""
+        return self.uri.startswith(f"{BUNDLED}/")
 
 
 @dataclass(frozen=True)

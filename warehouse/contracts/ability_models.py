@@ -38,11 +38,7 @@ ABILITY_MODELS = Table(
         Column("display_name", pl.String, "Name for people."),
         Column("organization", pl.String, "Maker, as a board spells it."),
         Column("openness", pl.String, "Whether anybody can download the weights.", required=True, allowed=OPENNESS),
-        Column(
-            "openness_basis",
-            pl.String,
-            "Board or list that states so, or where its weights are; null: none.",
-        ),
+        Column("openness_basis", pl.String, "Board or list that states so, or where its weights are; null: none."),
         Column("licence", pl.String, "Licence as stated."),
         Column("licence_basis", pl.String, "Where it is stated."),
         Column("release_date", pl.Date, "First release."),

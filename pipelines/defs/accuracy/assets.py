@@ -11,7 +11,7 @@ from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
 from pipelines.sources.boards.declaration import declared
 from pipelines.sources.boards.load import load_measured
-from pipelines.sources.measurements.recognition import SOURCE, is_shipped, measurements_of
+from pipelines.sources.measurements.recognition import SOURCE, measurements_of
 from pipelines.sources.raw_store import RawStore
 from profiling.answers.door import Door
 from warehouse.contracts import BY_RELATION
@@ -32,7 +32,7 @@ def end_to_end_measurements(skyline: Home) -> Iterator[dg.MaterializeResult[None
     stored = store.snapshots(SOURCE)
     published = load_measured(store, declared(settings.home), settings.lake.folder / "parsed" / "boards")
     frames = [
-        not_fetched(frame, published) if is_shipped(file.manifest.uri) else frame
+        not_fetched(frame, published) if file.manifest.is_shipped else frame
         for file in stored
         if (frame := measurements_of(file.path.read_bytes(), file.manifest.uri)) is not None and frame.height
     ]

@@ -33,8 +33,3 @@ def measurements_of(payload: bytes, uri: str) -> pl.DataFrame | None:
     except (UnicodeDecodeError, UnknownMeasurements):
         return None
     return None if rows is None else frame_of(rows, Stated())
-
-
-def is_shipped(uri: str) -> bool:
-    """Whether a stored file came with Skyline."""
-    return uri.startswith("bundled/")
