@@ -190,7 +190,9 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     batch = room if load_of.batch is None else max(1.0, load_of.batch / replicas)
     if batch > room > 0:
         batch, waiting = room, batch / room
-    chunk = re.search(r"\bub(\d+)\b", note)
+    if stage in {"prefill", "prefill on several devices", "first token under load"} and _CACHED.search(note):
+        raise NotAsked("its prompts, or their beginnings, were in the cache of earlier requests")
+    chunk = re.search(r"\bub(?:atch-size)?[ =]?(\d+)\b", note)
     match = re.search(r"held back ([\d.]+) steps(?:, gathered for (\d+))?", note)
     by_themselves = re.search(r"poisson|server|interactive", note, re.IGNORECASE) is not None
     rounds = np.inf if by_themselves else 1.0 if "one round" in note else ROUNDS
@@ -319,8 +321,8 @@ class _Load:
 
 def _attention(row: Mapping[str, Any], engine: Engine) -> AttentionKernel:
     """Flash or naive: llama.cpp chose flash attention by itself only from September 2025 on."""
-    flag = re.search(r"(?:^|[\s-])fa(?:[ =]?(\d))?\b", str(row.get("note") or ""))
-    if engine.family != "llama.cpp" or (flag and flag[1] != "0"):
+    flag = re.search(r"(?:^|[\s-])(?:fa|flash-attn)(?:[ =]*(\d|on|off))?\b", str(row.get("note") or ""))
+    if engine.family != "llama.cpp" or (flag and flag[1] not in {"0", "off"}):
         return "flash"
     return "naive" if flag or str(row.get("measured_on") or "9") < "2025-09" else "flash"
 
@@ -369,10 +371,12 @@ def _layout(
     return Parallelism(tensor=ways[-1]), count // ways[-1]
 
 
-_LAYERS = re.compile(r"\bngl (\d+)\b")
-_EXPERTS = re.compile(r"\bncmoe (\d+)\b")
-_BUFFERS = re.compile(r"\bot \S+")
-_NO_CACHE = re.compile(r"\bnkvo\b")
+_LAYERS = re.compile(r"\b(?:ngl|gpu-layers)[ =]+(\d+)\b")
+_EXPERTS = re.compile(r"\bn-?c(?:pu-)?moe[ =]+([1-9]\d*)\b")
+_ALL_EXPERTS = re.compile(r"-c(?:pu-)?moe\b")
+_BUFFERS = re.compile(r"\b(?:ot|override-tensor)[ =]+\S+")
+_NO_CACHE = re.compile(r"\bnkvo\b|-no-kv-offload\b")
+_CACHED = re.compile(r"prefix[- ]cached|warm prefix cache", re.IGNORECASE)
 
 
 def _elsewhere(note: str, model: Architecture) -> str | None:
@@ -382,6 +386,8 @@ def _elsewhere(note: str, model: Architecture) -> str | None:
         return f"{layers[1]} of {model.main.depth} layers were on the device (ngl), the others in system memory"
     if experts:
         return f"the experts of {experts[1]} layers were in system memory (ncmoe)"
+    if _ALL_EXPERTS.search(note) and not re.search(r"-n-c(?:pu-)?moe\b", note):
+        return "the experts of all layers were in system memory (cmoe)"
     if _BUFFERS.search(note):
         return "some tensors were placed elsewhere by name (ot)"
     return "the cache was in system memory (nkvo)" if _NO_CACHE.search(note) else None

@@ -26,12 +26,14 @@ class Template(Strict):
     Attributes:
         text: Text in which `{column}` stands for a cell; several: the first that says something.
         pattern: Regular expression; its first group is taken, and nothing where it does not match.
+        every: Whether all that matches is taken instead, with a blank between.
         map: Spelling → what it means; other spellings say nothing unless `other` says what they mean.
         other: What spellings outside `map` mean; `{}` stands for the spelling itself.
     """
 
     text: tuple[str, ...] = Field(min_length=1)
     pattern: str | None = None
+    every: bool = False
     map: dict[str, str] = Field(default_factory=dict)
     other: str | None = None
 
@@ -39,6 +41,12 @@ class Template(Strict):
     @classmethod
     def _one_or_several(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_matches(self) -> "Template":
+        if self.every and self.pattern is None:
+            raise ValueError("every is of what a pattern matches; give the pattern")
+        return self
 
     @property
     def columns(self) -> set[str]:

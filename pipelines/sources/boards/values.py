@@ -69,7 +69,10 @@ def text(template: Template | None, columns: Collection[str], column: str | pl.E
         return pl.lit(None, pl.String)
     candidates = [_filled(part, columns, column) for part in template.text]
     result = candidates[0] if len(candidates) == 1 else pl.coalesce(candidates)
-    if template.pattern is not None:
+    if template.pattern is not None and template.every:
+        found = result.str.extract_all(template.pattern).list.eval(pl.element().str.strip_chars()).list.join(" ")
+        result = pl.when(found != "").then(found)
+    elif template.pattern is not None:
         result = result.str.extract(template.pattern, 1)
     if template.map:
         small = {key.casefold(): value for key, value in template.map.items()}
