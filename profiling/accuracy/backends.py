@@ -1,4 +1,4 @@
-"""What a row was measured with where only its publisher states it: backend and build, and the bits of the cache."""
+"""What a row was measured with where only its publisher states it: card, backend and build, bits of the cache."""
 
 from __future__ import annotations
 
@@ -12,6 +12,17 @@ _ON_VULKAN = (("geerlingguy/ai-benchmarks", "<sup>1</sup>"), ("community/amd-rad
 """Sources of rows measured with Vulkan, and what marks them in the name of the card: the footnote "These GPUs were
 tested using llama.cpp with Vulkan support", and all of a folder of AlexsJones/llmfit whose commits say "llama.cpp
 Vulkan" (453af54, f016e87, c25754a)."""
+
+
+def device_of_row(row: Mapping[str, Any]) -> str:
+    """The name of the device of a row, as far as it is stated where the row was published.
+
+    AlexsJones/llmfit gives memory beside names: each RTX 3080 of its cache at commit 3f44fd3 has 12 GB, a card of more
+    bandwidth than the one of 10 that the name alone means.
+    """
+    name = _text(row, "device") or _text(row, "device_as_reported")
+    is_of_cache = "llmfit-core/data/benchmark_cache.json" in _text(row, "evidence")
+    return "RTX-3080-12GB" if is_of_cache and name in {"RTX 3080", "RTX-3080-10GB"} else name
 
 
 def engine_of_row(row: Mapping[str, Any], device: Accelerator) -> Engine:

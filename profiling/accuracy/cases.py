@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from profiling.accuracy.backends import engine_of_row, kv_format_of_row
+from profiling.accuracy.backends import device_of_row, engine_of_row, kv_format_of_row
 from profiling.accuracy.names import Names
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import Engine
@@ -245,7 +245,7 @@ def formats_of(row: Mapping[str, Any], names: Names) -> Subject:
         ProfilingError: Model, device, format or engine are not known.
     """
     model = names.model(str(row.get("model") or row.get("model_as_reported") or ""))
-    device = names.device(str(row.get("device") or row.get("device_as_reported") or ""))
+    device = names.device(device_of_row(row))
     reported = str(row.get("model_as_reported") or "")
     engine = engine_of_row(row, device)
     weight_format = str(row.get("weight_format") or "")

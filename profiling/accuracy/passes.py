@@ -99,7 +99,9 @@ class _Group:
             parallelism=self.first.split, attention=self.first.attention,
         )  # fmt: skip
         result.decode[rows], result.kernels[rows, 1] = self._times(step, batch)
-        bound = self._bound(step)
+        # Stages of a pipeline that each work on a part of the batch at once make its tokens in the time of a part.
+        stages = self.first.split.pipeline
+        bound = self._bound(replace(step, batch=np.maximum(batch / stages, 1.0)))
         chosen = np.array([case.stage == "throughput at maximum load" for case in some])
         if chosen.any():
             large = replace(step, batch=_LARGE_BATCH, parallelism=Parallelism())

@@ -29,7 +29,8 @@ def described(text: str) -> Accelerator:
 
     `int8 60 TOPS`, `link 32 GB/s`, `250 W` and `cpu` may follow. Without a rate that of the middle device of its kind
     for this bandwidth is taken, and the device's flags say so: decoding hardly depends on it, prompts do. Rates of a
-    card in 32 bits and in 8-bit integers, in which engines open and multiply stored numbers, are taken likewise.
+    card in 32 bits, in 8-bit integers and with sums of 16 bits, in which engines open and multiply stored numbers, are
+    those of the middle GeForce for its 16-bit rate, as which it is timed.
 
     Raises:
         InvalidAccelerator: Memory or bandwidth is missing or cannot be; the message says which, with an example.
@@ -43,6 +44,7 @@ def described(text: str) -> Accelerator:
     if missing or memory is None or bandwidth is None:
         raise InvalidAccelerator(f"{text!r} does not say its {' and its '.join(missing)}; as {_EXAMPLE}")
     peaks: dict[str, float] = {}
+    with_fp16_sums: dict[str, float] = {}
     for rate in said:
         kind = (rate[1] or rate[4] or "fp16").casefold().replace("bf16", "fp16")
         peaks[kind] = _value(rate[2]) * (1e15 if rate[3].casefold() == "p" else 1e12)
@@ -63,8 +65,10 @@ def described(text: str) -> Accelerator:
     if not is_cpu and "fp16" in peaks:
         unsaid = [kind for kind in ("fp32", "int8") if kind not in peaks]
         peaks |= {kind: float(f"{_per_fp16(kind) * peaks['fp16']:.2g}") for kind in unsaid}
-        rates = " and ".join(f"{peaks[kind] / 1e12:g} in {kind}" for kind in unsaid)
-        flags += f"; {rates} are taken, as the middle card has" if unsaid else ""
+        with_fp16_sums["fp16"] = float(f"{_per_fp16('fp16 sums') * peaks['fp16']:.2g}")
+        rates = [f"{peaks[kind] / 1e12:g} in {kind}" for kind in unsaid]
+        rates += [f"{with_fp16_sums['fp16'] / 1e12:g} with sums of 16 bits"]
+        flags += f"; {' and '.join(rates)} are taken, as the middle GeForce has"
         flags += "" if link else f"; several are joined by PCIe of {_middle_link() / GIGA:g} GB/s"
         flags += "; its maker is not said, so it is timed as a GeForce, the kind of card with most measurements"
     if is_cpu and "fp16" in peaks:
@@ -73,6 +77,7 @@ def described(text: str) -> Accelerator:
         name=line,
         kind="cpu" if is_cpu else "gpu",
         peaks=peaks,
+        peaks_with_fp16_sums=with_fp16_sums,
         bandwidth_bytes_per_s=bandwidth_bytes,
         memory_bytes=size * (GIB if is_binary else GIGA),
         reported_memory_bytes=size * GIB if is_binary else None,
@@ -109,9 +114,10 @@ def _middle_link() -> float:
 
 @cache
 def _per_fp16(kind: str) -> float:
-    """Median rate in a format per rate in 16 bits of the table's cards with GDDR."""
-    cards = [device.peaks for device in table().values() if device.kind == "gpu" and device.memory_kind == "gddr"]
-    return median(peaks[kind] / peaks["fp16"] for peaks in cards if kind in peaks and "fp16" in peaks)
+    """Median rate in a format per rate in 16 bits of the table's GeForce cards: those with faster sums of 16 bits."""
+    cards = [device for device in table().values() if "fp16" in device.peaks_with_fp16_sums]
+    rates = [{**card.peaks, "fp16 sums": card.peaks_with_fp16_sums["fp16"]} for card in cards]
+    return median(peaks[kind] / peaks["fp16"] for peaks in rates if kind in peaks)
 
 
 def _value(text: str) -> float:

@@ -53,6 +53,10 @@ class Engine:
     """Whether experts in MXFP4 are multiplied by activations of 8 bits where the device multiplies the two."""
     half_sums: bool = False
     """Whether products of 16 bits may be summed in 16 bits, twice the rate on GeForce."""
+    some_integer_products: bool = False
+    """Whether some builds, or some of its kernels, multiply quantised weights as 8-bit integers: what bounds them."""
+    some_half_sums: bool = False
+    """Whether some of them sum products of 16 bits in 16."""
     separate_prefill: bool = False
     """Whether prompts are read in steps of their own, which go first, and not in the steps that make tokens."""
     reference_kernels: bool = False
@@ -66,6 +70,8 @@ def _llama_cpp(
     return Engine(
         name=f"llama.cpp-{backend}", family="llama.cpp", micro_batch=512, integer_products=integer,
         parts_in_flight=4 if backend == "cuda" else 1,
+        # `mmq` by WMMA and MFMA (HIP), integer dot products (Vulkan, SYCL); `f16acc` pipelines of Vulkan
+        some_integer_products=backend in {"rocm", "vulkan", "sycl"}, some_half_sums=backend == "vulkan",
         half_sums=backend == "cuda", half_efficiency=half_efficiency, vector_attention=vector_attention,
         launch_s=launch_s, composes_steps=True, opening_operations=opening,
     )  # fmt: skip
@@ -99,9 +105,14 @@ ENGINES: Mapping[str, Engine] = {
         _library("transformers", launch_s=28e-6, composes_steps=True),
         _library("autoawq", launch_s=1.5e-6, reference_kernels=False, composes_steps=True),
         _library("mlx", launch_s=1.5e-6, reference_kernels=False, composes_steps=True),
-        _library("exllamav2", launch_s=1e-6, reference_kernels=False),
+        # opens weights and calls `cublasHgemm`
+        replace(_library("exllamav2", launch_s=1e-6, reference_kernels=False), some_half_sums=True),
         _library("mlc", launch_s=1e-6, reference_kernels=False),
-        _library("openvino", launch_s=5e-6, reference_kernels=False, composes_steps=True),
+        # quantises what goes into a product where the GPU has matrix units (`DynamicQuantizeFullyConnected`)
+        replace(
+            _library("openvino", launch_s=5e-6, reference_kernels=False, composes_steps=True),
+            some_integer_products=True,
+        ),
         _library("optimum-habana", reference_kernels=False),
         _library("transformers-neuronx", reference_kernels=False),
     )
@@ -188,7 +199,7 @@ def engine_of(name: str, accelerator: Accelerator, backend: str = "") -> Engine:
 
 
 def product_rate(engine: Engine | None, accelerator: Accelerator, product_format: str, weight_bits: float) -> float:
-    """Operations per second of the fastest unit that the engine may use for its products.
+    """Operations per second of the unit that the engine usually runs its products on.
 
     llama.cpp on NVIDIA cards and processors multiplies weights below 16 bits as 8-bit integers, and on NVIDIA cards
     sums products of 16 bits in 16 bits; GeForce halves only the rate with 32-bit sums, which is the one that the table
@@ -200,6 +211,16 @@ def product_rate(engine: Engine | None, accelerator: Accelerator, product_format
     if engine.integer_products and weight_bits < 16:
         return max(rate, accelerator.peaks.get("int8", 0.0))
     return max(rate, accelerator.peaks_with_fp16_sums.get("fp16", 0.0)) if engine.half_sums else rate
+
+
+def fastest_rate(engine: Engine | None, accelerator: Accelerator, product_format: str, weight_bits: float) -> float:
+    """Operations per second of the fastest unit that any build of the engine uses for its products: their bound."""
+    rate = product_rate(engine, accelerator, product_format, weight_bits)
+    if engine is None or product_format != "fp16":
+        return rate
+    if engine.some_integer_products and weight_bits < 16:
+        rate = max(rate, accelerator.peaks.get("int8", 0.0))
+    return max(rate, accelerator.peaks_with_fp16_sums.get("fp16", 0.0)) if engine.some_half_sums else rate
 
 
 _MXFP4_BITS = 4.25

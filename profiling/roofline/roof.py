@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from profiling.devices.accelerators import Accelerator
-from profiling.engines.table import Engine, opens_to_eight_bits, product_rate, vector_rate
+from profiling.engines.table import Engine, fastest_rate, opens_to_eight_bits, product_rate, vector_rate
 from profiling.errors import UnsupportedPrecision
 from profiling.models.stored import Group
 from profiling.roofline.efficiency import DEFAULTS, MATMUL_SHARE
@@ -88,7 +88,7 @@ def roof_of(accelerator: Accelerator, precision: Precision, engine: Engine | Non
     others = {group: name for group, name in others.items() if name != product}
     attention = accelerator.format_for(float(precision.attention_bits))
     rates = {
-        group: product_rate(engine, accelerator, others.get(group, product), float(precision.number_bits(group)))
+        group: fastest_rate(engine, accelerator, others.get(group, product), float(precision.number_bits(group)))
         for group in PRODUCT_GROUPS
     }
     if precision.two_of_four and accelerator.computes_two_of_four:
@@ -115,9 +115,20 @@ def roof_of(accelerator: Accelerator, precision: Precision, engine: Engine | Non
 def _reached(
     accelerator: Accelerator, engine: Engine | None, precision: Precision, group: Group, product_format: str
 ) -> float:  # fmt: skip
-    """Share of its peak that products of a group reach, where the engine's unit may not be that of the format."""
+    """Share of the fastest rate that products of a group reach; the engine's unit may not be that of the format."""
+    bits = float(precision.number_bits(group))
+    usual = product_rate(engine, accelerator, product_format, bits)
+    return _reached_of(accelerator, engine, group, product_format, bits) * usual / fastest_rate(
+        engine, accelerator, product_format, bits
+    )
+
+
+def _reached_of(
+    accelerator: Accelerator, engine: Engine | None, group: Group, product_format: str, weight_bits: float
+) -> float:
+    """Share that they reach of the rate of the unit that the engine usually runs them on."""
     if engine is not None and product_format == "fp16":
-        opened = engine.integer_products and float(precision.number_bits(group)) < 16
+        opened = engine.integer_products and weight_bits < 16
         own = engine.integer_efficiency if opened else engine.half_efficiency
         if own is not None:
             return own
