@@ -1,12 +1,15 @@
-"""What a row was measured with where only its publisher states it: card, backend and build, bits of the cache."""
+"""What a row was measured with where only its publisher states it: backend and build, cache, depth and what ran where."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import ENGINES, Engine, engine_of, of_version
+from profiling.reference_files import reference_rows
 
 _ON_VULKAN = (("geerlingguy/ai-benchmarks", "<sup>1</sup>"), ("community/amd-radeon-rx-7900-xt/", ""))
 """Sources of rows measured with Vulkan, and what marks them in the name of the card: the footnote "These GPUs were
@@ -14,15 +17,31 @@ tested using llama.cpp with Vulkan support", and all of a folder of AlexsJones/l
 Vulkan" (453af54, f016e87, c25754a)."""
 
 
-def device_of_row(row: Mapping[str, Any]) -> str:
-    """The name of the device of a row, as far as it is stated where the row was published.
+def as_published(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row with what only the command, the note or the memory beside it say where it was published.
 
-    AlexsJones/llmfit gives memory beside names: each RTX 3080 of its cache at commit 3f44fd3 has 12 GB, a card of more
-    bandwidth than the one of 10 that the name alone means.
+    reference/published_runs.csv holds that by the id of a run in llmfit-core/data/benchmark_cache.json of
+    AlexsJones/llmfit at commit 3f44fd3: the depth that llama-bench was given (it makes its tokens after none of the
+    prompt that it reads apart), the type of the cache, what was not on the device, how a prompt was cut, and the
+    RTX 3080 of 12 GB, a card of more bandwidth than the one that the name alone means.
     """
-    name = _text(row, "device") or _text(row, "device_as_reported")
-    is_of_cache = "llmfit-core/data/benchmark_cache.json" in _text(row, "evidence")
-    return "RTX-3080-12GB" if is_of_cache and name in {"RTX 3080", "RTX-3080-10GB"} else name
+    run = _RUN.search(_text(row, "evidence"))
+    stated = _published().get((run[1], _text(row, "stage"))) if run else None
+    if stated is None:
+        return row
+    changed: dict[str, Any] = {name: stated[name] for name in ("device", "kv_format") if stated[name]}
+    if stated["context_depth_tokens"]:
+        changed["context_depth"] = float(stated["context_depth_tokens"])
+    note = f"{_text(row, 'note')} {stated['note']}".strip()
+    return {**row, **changed, "note": note}
+
+
+_RUN = re.compile(r"benchmark_cache\.json id (\w+)")
+
+
+@cache
+def _published() -> Mapping[tuple[str, str], Mapping[str, str]]:
+    return {(run["id"], run["stage"]): run for run in reference_rows("published_runs.csv")}
 
 
 def engine_of_row(row: Mapping[str, Any], device: Accelerator) -> Engine:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from profiling.accuracy.backends import device_of_row, engine_of_row, kv_format_of_row
+from profiling.accuracy.backends import as_published, engine_of_row, kv_format_of_row
 from profiling.accuracy.names import Names
 from profiling.devices.accelerators import Accelerator
 from profiling.engines.table import Engine
@@ -152,6 +152,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         NotAsked: The metric is not a time or an energy, or a length is missing.
         ProfilingError: Model, device, format or engine are not known.
     """
+    row = as_published(row)
     metric, measured_stage = str(row["metric"]), str(row["stage"])
     stage = compared_as(row)
     if stage == "memory":
@@ -163,7 +164,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     note = str(row.get("note") or "")
     if measured_stage == "decode" and _SEVERAL_AT_ONCE.search(note):
         raise NotAsked("several requests at once, of which only their sum is stated")
-    if elsewhere := _elsewhere(note, model):
+    if device.kind != "cpu" and (elsewhere := _elsewhere(note, model)):
         raise NotAsked(elsewhere)
     count = int(_number(row, "device_count") or 1)
     load_of = _Load(
@@ -245,7 +246,7 @@ def formats_of(row: Mapping[str, Any], names: Names) -> Subject:
         ProfilingError: Model, device, format or engine are not known.
     """
     model = names.model(str(row.get("model") or row.get("model_as_reported") or ""))
-    device = names.device(device_of_row(row))
+    device = names.device(str(row.get("device") or row.get("device_as_reported") or ""))
     reported = str(row.get("model_as_reported") or "")
     engine = engine_of_row(row, device)
     weight_format = str(row.get("weight_format") or "")
