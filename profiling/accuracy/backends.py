@@ -1,4 +1,4 @@
-"""What a row was measured with where only its publisher states it: backend and build, cache, depth and what ran where."""
+"""What a row was measured with where only its publisher states it: backend, build, cache, depth, what ran where."""
 
 from __future__ import annotations
 

@@ -118,8 +118,10 @@ def _reached(
     """Share of the fastest rate that products of a group reach; the engine's unit may not be that of the format."""
     bits = float(precision.number_bits(group))
     usual = product_rate(engine, accelerator, product_format, bits)
-    return _reached_of(accelerator, engine, group, product_format, bits) * usual / fastest_rate(
-        engine, accelerator, product_format, bits
+    return (
+        _reached_of(accelerator, engine, group, product_format, bits)
+        * usual
+        / fastest_rate(engine, accelerator, product_format, bits)
     )
 
 

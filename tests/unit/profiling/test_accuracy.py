@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import warehouse
 from pipelines.defs.accuracy.gates import ENOUGH_ROWS, ENOUGH_UNITS, FEW_UNITS, broken
 from pipelines.defs.accuracy.tables import (
     Accuracy,
@@ -24,6 +25,7 @@ from profiling.accuracy import fitting
 from profiling.accuracy.composition import pass_weights, prompts_of_a_step, settings_of
 from profiling.accuracy.evaluate import questions
 from profiling.accuracy.held_out import ALL_ENGINES, LEFT_OUT, held_out_errors
+from profiling.accuracy.passes import passes_of
 from profiling.accuracy.residuals import residual_table
 from profiling.accuracy.simulated import shipped_simulation_errors
 from profiling.answers.door import shipped_door
@@ -32,6 +34,7 @@ from profiling.engines.fit import folds_of
 from profiling.engines.time import shipped_times
 from profiling.roofline.workload import Parallelism
 
+SHIPPED_MEASUREMENTS = next((Path(warehouse.__file__).parent / "reference" / "measurements").glob("*.csv"))
 SAMPLE = ("xiongjiedai.csv", "lmdeploy-a100.csv", "exllamav2.csv", "openvino-258v.csv")
 
 
@@ -88,6 +91,40 @@ def test_a_rate_beyond_the_bandwidth_is_rejected(shared_data: Path) -> None:
     held = accuracy(rows.with_columns(pl.col("value") * 10), door, door.devices).comparison
     assert held.impossible["reason"].str.contains("faster than the bandwidth").all()
     assert held.impossible.height == rows.height
+
+
+def test_no_measurement_that_ships_is_faster_than_its_bound_and_what_cannot_be_is_said() -> None:
+    held = _compared([SHIPPED_MEASUREMENTS]).comparison
+    table = held.table().filter(pl.col("asked") > 0)
+    assert table["below_bound_pct"].to_list() == [0.0] * table.height
+    # 64 sequences that end at 4,096 tokens (lmdeploy), and 131,072 tokens beside a model of 27 billion on 12 GB.
+    assert held.impossible["reason"].str.contains("a cache of .* beside .* exceeds the").sum() > 10
+    # Qwen3.6-27B in NVFP4 at twice the rate of three other runs on the same card.
+    assert held.impossible["reason"].str.contains("several were made at once").sum() == 1
+    assert held.not_asked["reason"].str.contains("in the cache of earlier requests").sum() == 1
+
+
+def test_what_a_run_states_where_it_was_published_counts(shared_data: Path) -> None:
+    rows = read_all([shared_data / "measured_public" / "llmfit-community.csv"])
+    run = rows.filter(pl.col("evidence").str.contains("cmqzbtn8902hsoe012ipenqyw"), pl.col("stage") == "decode")
+    assert run["context_depth"].to_list() == [512.0]
+    (case,), _, _ = questions(run, shipped_door().devices)
+    assert case.depth == 0, "llama-bench -p 512 -n 128 makes its tokens after none of the prompt"
+    bandwidths = {
+        case.device.name
+        for case in questions(rows.filter(pl.col("device").str.contains("3080")), shipped_door().devices)[0]
+    }
+    assert bandwidths == {"RTX-3080-12GB"}
+
+
+def test_stages_of_a_pipeline_that_share_a_batch_are_bounded_by_a_part_of_it(sample: Accuracy) -> None:
+    cases, _, _ = questions(sample.measurements.filter(pl.col("engine") == "lmdeploy"), shipped_door().devices)
+    alone = next(case for case in cases if case.stage == "decode" and case.batch >= 32)
+    piped = replace(alone, split=Parallelism(1, 2))
+    half = replace(alone, split=Parallelism(1, 2), batch=alone.batch / 2)
+    bounds = passes_of([alone, piped, replace(half, split=Parallelism())], {}).decode_bound
+    assert bounds[1] == pytest.approx(bounds[2])
+    assert bounds[1] < bounds[0]
 
 
 def test_the_simulation_behind_plans_is_close_to_measured_times_per_token(shared_data: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from profiling.devices.accelerators import GIB
 from profiling.devices.fleet import Fleet
 from profiling.devices.names import resolve_device
 from profiling.devices.table import table
+from profiling.engines.table import ENGINES, product_rate, vector_rate
 from profiling.errors import InvalidAccelerator, InvalidWorkload, UnknownAccelerator
 
 
@@ -248,7 +249,7 @@ def test_a_processor_has_the_memory_that_was_put_into_it() -> None:
 def test_any_other_device_is_described_in_a_line() -> None:
     device = resolve_device("other: 16 GB at 288 GB/s, 30 TFLOPS").devices[0][0]
     assert (device.memory_bytes, device.bandwidth_bytes_per_s, device.peak("fp16")) == (16e9, 288e9, 30e12)
-    assert device.vector_peak == 15e12  # half of the rate in 16 bits, as the middle card has
+    assert device.vector_peak == 15e12  # half of the rate in 16 bits, as the middle GeForce has
     full = resolve_device("other: 96 GiB, 1.8 TB/s, fp16 250 TFLOPS, int8 1 POPS, link 64 GB/s, 600 W").devices[0][0]
     assert (full.usable_memory_bytes, full.bandwidth_bytes_per_s) == (96 * GIB, 1.8e12)
     assert (full.peak("int8"), full.link_bytes_per_s, full.power_w) == (1e15, 64e9, 600)
@@ -257,6 +258,18 @@ def test_any_other_device_is_described_in_a_line() -> None:
     assert unrated.devices[0][0].peak("fp16") > 10e12
     with pytest.raises(InvalidAccelerator, match=r"does not say its bandwidth \(288 GB/s\); as \"other: 16 GB"):
         resolve_device("other: 16 GB, 30 TFLOPS")
+
+
+@pytest.mark.parametrize("name", ["RTX-3060-12GB", "RTX-3090", "RTX-4090", "RTX-5090"])
+def test_a_described_card_multiplies_at_the_rates_of_the_geforce_that_it_is(name: str) -> None:
+    card = table()[name]
+    line = f"other: 24 GB at {card.bandwidth_bytes_per_s / 1e9:g} GB/s and {card.peaks['fp16'] / 1e12:.1f} TFLOPS"
+    described = resolve_device(line).devices[0][0]
+    for engine in map(ENGINES.__getitem__, ("llama.cpp-cuda", "llama.cpp-vulkan", "vllm")):
+        for bits in (4.5, 16.0):
+            rates = [product_rate(engine, device, "fp16", bits) for device in (described, card)]
+            assert rates[0] == pytest.approx(rates[1], rel=0.03), (engine.name, bits)
+    assert vector_rate(described) == pytest.approx(vector_rate(card), rel=0.05)
 
 
 @pytest.mark.parametrize(

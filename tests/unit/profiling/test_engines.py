@@ -15,7 +15,7 @@ from profiling.engines.families import reads
 from profiling.engines.fit import Rows, factors, fit, folds_of, parts_named, predicted_s
 from profiling.engines.formats import formats_of
 from profiling.engines.parts import PARTS, PLACES, Launches, host_parts
-from profiling.engines.table import ENGINES, device_class, engine_of, launch_s_of, product_rate
+from profiling.engines.table import ENGINES, Engine, device_class, engine_of, launch_s_of, product_rate
 from profiling.engines.time import shipped_times
 from profiling.errors import InvalidWorkload
 from profiling.memory.engines import borrowed, cannot_run, default_engine, known_engine, too_old
@@ -90,6 +90,34 @@ def test_quantised_products_of_llama_cpp_are_bounded_by_8_bit_integers_on_geforc
     assert product_rate(engine, RTX, "fp16", 4.9) == RTX.peaks["int8"]
     assert product_rate(engine, RTX, "fp16", 16) == RTX.peaks_with_fp16_sums["fp16"]
     assert product_rate(ENGINES["vllm"], RTX, "fp16", 4.9) == RTX.peaks["fp16"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "weight_bits", "format_"),
+    [
+        ("llama.cpp-vulkan", "RTX-3090", 16.0, "fp16 sums"),
+        ("exllamav2", "RTX-4090", 4.0, "fp16 sums"),
+        ("llama.cpp-rocm", "Radeon-AI-PRO-R9700-32GB", 4.5, "int8"),
+        ("llama.cpp-rocm", "Radeon-AI-PRO-R9700-32GB", 16.0, "fp16"),
+        ("openvino", "Core-Ultra-258V (Arc-140V, Lunar-Lake)", 4.25, "int8"),
+        ("vllm", "RTX-4090", 4.25, "fp16"),
+    ],
+)
+def test_a_bound_is_of_the_fastest_unit_that_any_build_uses_and_moves_no_likely_time(
+    engine: str, device: str, weight_bits: float, format_: str
+) -> None:
+    card = find(device)
+    precision = Precision(weight_bits=weight_bits, computes=())
+    roof, own = roof_of(card, precision, ENGINES[engine]), roof_of(card, precision, _usual(ENGINES[engine]))
+    rates = {**card.peaks, "fp16 sums": card.peaks_with_fp16_sums.get("fp16")}
+    assert roof.product_peaks["feed_forward"] == rates[format_]
+    for group, rate in own.product_peaks.items():
+        reached = own.product_efficiencies[group] * rate
+        assert roof.product_efficiencies[group] * roof.product_peaks[group] == pytest.approx(reached)
+
+
+def _usual(engine: Engine) -> Engine:
+    return replace(engine, some_integer_products=False, some_half_sums=False)
 
 
 def test_the_bound_of_a_mixture_counts_the_experts_of_one_token() -> None:

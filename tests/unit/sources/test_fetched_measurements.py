@@ -47,14 +47,19 @@ def lines(*documents: dict[str, object]) -> bytes:
     return "\n".join(json.dumps(document) for document in documents).encode()
 
 
-def cached(tokens_per_s: float, *, draft: bool = False, batch: int = 1) -> dict[str, object]:
-    """A row as llmfit's cache holds them."""
+def cached(
+    tokens_per_s: float, *, draft: bool = False, batch: int = 1, command: str | None = None, notes: str | None = None,
+    prefill: float | None = None,
+) -> dict[str, object]:  # fmt: skip
+    """A row as llmfit's cache holds them; what the cache is of is in its own cell or in the command."""
+    kv = None if command else "q8_0"
     return {
-        "id": f"row{tokens_per_s}", "promptTokens": 300, "outputTokens": 200, "batchSize": batch,
-        "tokSOut": tokens_per_s, "tokSPrefill": None, "createdAt": "2026-03-04T05:06:07.000Z",
-        "engineFlags": {"specDecoding": draft, "mtpEnabled": False, "kvCacheDtype": "q8_0"},
+        "id": f"row{tokens_per_s}", "promptTokens": 300, "outputTokens": 200, "batchSize": batch, "notes": notes,
+        "tokSOut": tokens_per_s, "tokSPrefill": prefill, "createdAt": "2026-03-04T05:06:07.000Z",
+        "engineFlags": {"specDecoding": draft, "mtpEnabled": False, "kvCacheDtype": kv, "commandSnippet": command},
         "model": {"hfId": "test/Test-8B", "displayName": "Test 8B"},
-        "hardware": {"hwClass": "DISCRETE_GPU", "gpuName": "RTX 4090", "gpuCount": 1, "isHeterogeneousGpu": False,
+        "hardware": {"hwClass": "DISCRETE_GPU", "gpuName": "RTX 4090", "gpuCount": 1, "vramGb": 24,
+                     "isHeterogeneousGpu": False,
                      "chipVendor": None, "chipFamily": None, "chipVariant": None, "cpu": "Test CPU"},
         "engine": {"engineName": "llama.cpp", "engineVersion": None, "quantization": "Q4_K_M", "backend": "cuda"},
         "hardwareGroupLabel": "RTX 4090",
@@ -101,7 +106,7 @@ def test_what_cells_state_and_what_a_tool_wrote_come_from_one_source_and_its_new
     first = rows.row(2, named=True)
     columns = ("source", "measured_on", "device", "engine", "model_as_reported", "weight_format", "kv_format", "stage")
     assert [first[name] for name in columns] == [
-        "my_llmfit", "2026-03-04", "RTX 4090", "llama.cpp", "test/Test-8B", "gguf-q4_k_m", "q8_0", "decode",
+        "my_llmfit", "2026-03-04", "RTX 4090 24GB", "llama.cpp", "test/Test-8B", "gguf-q4_k_m", "q8_0", "decode",
     ]  # fmt: skip
     assert [first[name] for name in ("batch", "output_tokens", "context_depth")] == [1.0, 200.0, 300.0]
     assert rows["batch"].to_list() == [1.0] * 3, "llama.cpp's batch of 2,048 tokens is one sequence"
@@ -110,6 +115,24 @@ def test_what_cells_state_and_what_a_tool_wrote_come_from_one_source_and_its_new
     ask(settings, "llmfit")
     assert measured(settings).sort("value")["value"].to_list() == [33.0, 121.0]
     assert len(RawStore(settings.raw).snapshots("board_my_llmfit")) == 3
+
+
+def test_what_only_commands_and_notes_say_of_a_run_is_read(server: HubServer, tmp_path: Path) -> None:
+    settings = declare(tmp_path, server, "llmfit")
+    bench = "llama-bench -m /models/a.gguf -p 300 -n 200 -ctk q4_0 -ngl 20"
+    serve_llmfit(
+        server,
+        cached(1.0, command=f"{bench} -ub 1024"), cached(2.0, command=f"{bench} -d 8192", prefill=3.0),
+        cached(4.0, command="vllm serve a --kv-cache-dtype fp8", notes="10 runs, prefix-cached; no speculative decode"),
+        cached(5.0, command="llama-server -m a.gguf --spec-type mtp"), cached(6.0, notes="with MTP speculative decode"),
+    )  # fmt: skip
+    ask(settings, "llmfit")
+    rows = measured(settings).filter(pl.col("source") == "my_llmfit", pl.col("value") < 10).sort("value")
+    assert rows.select("value", "stage", "context_depth", "kv_format", "note").rows() == [
+        # llama-bench makes tokens after as many as -d says, and after none of the prompt that it reads apart.
+        (1.0, "decode", 0.0, "q4_0", "-ngl 20 -ub 1024"), (2.0, "decode", 8192.0, "q4_0", "-ngl 20"),
+        (3.0, "prefill", 8192.0, "q4_0", "-ngl 20"), (4.0, "decode", 300.0, "fp8", "prefix-cached"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
