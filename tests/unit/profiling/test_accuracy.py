@@ -125,7 +125,7 @@ def test_stages_of_a_pipeline_that_share_a_batch_are_bounded_by_a_part_of_it(sam
     piped = replace(alone, split=Parallelism(1, 2))
     half = replace(alone, split=Parallelism(1, 2), batch=alone.batch / 2)
     bounds = passes_of([alone, piped, replace(half, split=Parallelism())], {}).decode_bound
-    assert bounds[1] == pytest.approx(bounds[2])
+    assert bounds[1] == pytest.approx(bounds[2], rel=1e-3)
     assert bounds[1] < bounds[0]
 
 
