@@ -38,6 +38,8 @@ STAGES = (
 
 ROUNDS = 10.0
 """Requests for each that is in flight, by which benchmarks that keep a number in flight usually run."""
+SPECULATING = ("vllm", "sglang", "tensorrt-llm")
+"""Servers that let a draft run ahead of the model and keep prompts for later ones, if they are launched so."""
 MOST_SEQUENCES = 2048
 """Where an engine chooses the batch itself: the most it is taken to run."""
 
@@ -164,6 +166,8 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
     note = str(row.get("note") or "")
     if measured_stage == "decode" and _SEVERAL_AT_ONCE.search(note):
         raise NotAsked("several requests at once, of which only their sum is stated")
+    if engine.name in SPECULATING and re.search(r"remote endpoint", note, re.IGNORECASE):
+        raise NotAsked("a server asked from outside: whether drafts ran ahead or prompts were cached is not stated")
     if device.kind != "cpu" and (elsewhere := _elsewhere(note, model)):
         raise NotAsked(elsewhere)
     count = int(_number(row, "device_count") or 1)

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from profiling.accuracy.cases import Case
+from profiling.accuracy.cases import SPECULATING, Case
 from profiling.accuracy.composition import FIRST_TOKEN, UNDER_LOAD
 from profiling.engines.time import shipped_times
 from profiling.memory.weights import weight_bytes
@@ -53,7 +53,6 @@ class _Seen:
         return float(weight_bytes(case.model, case.precision, case.split)) / case.device.total_memory_bytes
 
 
-_SPECULATING = ("vllm", "sglang", "tensorrt-llm")
 _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
     (
         lambda seen: seen.runs_ratio >= _RUNS_RATIO,
@@ -97,7 +96,7 @@ _CAUSES: tuple[tuple[Callable[[_Seen], bool], Callable[[_Seen], str]], ...] = (
     ),
     (
         lambda seen: not seen.slower
-        and seen.case.engine.name in _SPECULATING
+        and seen.case.engine.name in SPECULATING
         and any(part.mtp_layers for part in seen.case.model.not_counted),
         lambda _: "the model supports speculative decoding; whether it was used is not stated",
     ),

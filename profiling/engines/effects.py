@@ -87,7 +87,7 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     ),
     "launches": (
         Effect((), 0.25), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.8),
-        Effect(("class",), 0.8, covariate="on_small_host"),
+        Effect(("class",), 0.8, covariate="on_small_host"), Effect(("class",), 0.4, covariate="python_host"),
     ),
     "eager_launches": (
         Effect((), 0.5), Effect(_ENGINE, 0.8), Effect(_ON_DEVICE, 0.3), Effect(("attention",), 0.4),
@@ -160,6 +160,8 @@ class Setting:
     """1 where a Raspberry Pi launches the kernels of a card, over a lane of PCIe; 0 in ordinary machines."""
     tuned: float = 0.0
     """1 where a submitter to MLPerf had tuned TensorRT-LLM to one model, device and load; 0 as others run it."""
+    python_host: float = 0.0
+    """1 where Python schedules steps and launches their kernels, so that the processor beside the card tells."""
     in_turn: float = 0.0
     """1 where vector units shift and mask numbers in turn with what they multiply; 0 where they do both at once."""
 
@@ -202,7 +204,7 @@ def setting_of(
     }
     return Setting(
         labels, float(np.log(vector_rate(device) / rate) + np.log(10)), strain_of(device), float(rocblas),
-        in_turn=float(issues_in_turn(device)),
+        in_turn=float(issues_in_turn(device)), python_host=float(engine.eager_launch_s > 0),
     )  # fmt: skip
 
 
