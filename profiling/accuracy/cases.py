@@ -82,6 +82,8 @@ class Case:
     """Whether hipBLASLt was switched off (`hblt0` in the note), so that rocBLAS multiplied by kernels of its own."""
     on_small_host: bool
     """Whether a Raspberry Pi launched the card's kernels, over a lane of PCIe (`Pi host` in the note)."""
+    amdvlk: bool
+    """Whether AMD's own driver compiled the shaders of Vulkan (`amdvlk` in the note), and not Mesa's."""
     tuned: bool
     """Whether TensorRT-LLM was tuned to this model, device and load, by submitters to MLPerf, who name it by TensorRT
     (`TensorRT 10.11`)."""
@@ -226,6 +228,7 @@ def case_of(index: int, row: Mapping[str, Any], names: Names) -> Case:
         rounds=rounds,
         rocblas="hblt0" in note,
         on_small_host="Pi host" in note,
+        amdvlk="amdvlk" in note.casefold(),
         tuned=re.match(r"TensorRT \d", str(row.get("engine") or "")) is not None,
         waiting=waiting,
         measured_s=load_of.seconds(batch, replicas, input_tokens),

@@ -28,7 +28,13 @@ _WAITED = parts_named(WAITING_EFFECTS)
 def settings_of(cases: Sequence[Case]) -> list[Setting]:
     """The setting of each case; its stage is the first word of what is compared."""
     return [
-        replace(_setting(case), on_small_host=float(case.on_small_host), years=years_of(case), tuned=float(case.tuned))
+        replace(
+            _setting(case),
+            on_small_host=float(case.on_small_host),
+            years=years_of(case),
+            tuned=float(case.tuned),
+            amdvlk=float(case.amdvlk),
+        )
         for case in cases
     ]
 

@@ -53,6 +53,7 @@ _MEMORY = (
 )  # fmt: skip
 _ENGINE, _ON_DEVICE, _OF_FORMAT = ("engine",), ("engine", "device"), ("engine", "format")
 _RATIO = Effect(("family",), 0.3, covariate="vector_share")
+_AMDVLK = Effect((), 0.8, covariate="amdvlk")
 _ROCBLAS = Effect(_OF_FORMAT, 0.8, "products by rocBLAS", covariate="rocblas")
 
 EFFECTS: Mapping[str, tuple[Effect, ...]] = {
@@ -68,10 +69,10 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     ),
     "prefill_attention": (
         Effect((), 0.3), Effect(("engine", "attention"), 0.4), Effect(_ENGINE, 0.3), Effect(("class",), 0.2),
-        Effect(_ON_DEVICE, 0.4),
+        Effect(_ON_DEVICE, 0.4), _AMDVLK,
     ),
     "decode_attention": (
-        Effect((), 0.3), Effect(("engine", "attention"), 0.3), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.3),
+        Effect((), 0.3), Effect(("engine", "attention"), 0.3), Effect(_ENGINE, 0.3), Effect(_ON_DEVICE, 0.3), _AMDVLK,
     ),
     "other": (
         Effect((), 0.1), Effect(("family",), 0.2), Effect(("engine", "attention"), 0.2), Effect(_ENGINE, 0.2),
@@ -160,6 +161,8 @@ class Setting:
     """1 where a Raspberry Pi launches the kernels of a card, over a lane of PCIe; 0 in ordinary machines."""
     tuned: float = 0.0
     """1 where a submitter to MLPerf had tuned TensorRT-LLM to one model, device and load; 0 as others run it."""
+    amdvlk: float = 0.0
+    """1 where AMD's own driver, since given up, compiles the shaders of Vulkan; 0 with Mesa's RADV and elsewhere."""
     python_host: float = 0.0
     """1 where Python schedules steps and launches their kernels, so that the processor beside the card tells."""
     in_turn: float = 0.0

@@ -93,6 +93,7 @@ def _distinct(settings: Sequence[Setting]) -> tuple[list[Setting], Whole]:
             setting.strain,
             setting.rocblas,
             setting.on_small_host,
+            setting.amdvlk,
             setting.years,
             setting.tuned,
             setting.in_turn,

@@ -117,6 +117,15 @@ def test_what_a_run_states_where_it_was_published_counts(shared_data: Path) -> N
     assert bandwidths == {"RTX-3080-12GB"}
 
 
+def test_the_driver_that_compiles_shaders_is_told_by_the_note(shared_data: Path) -> None:
+    rows = read_all([shared_data / "measured_public" / "kyuz0-r9700.csv"])
+    of_vulkan = rows.filter(pl.col("note").str.contains("vulkan_"))
+    cases, _, _ = questions(of_vulkan, shipped_door().devices)
+    stated = of_vulkan["note"].str.contains("amdvlk").to_list()
+    assert [setting.amdvlk for setting in settings_of(cases)] == [float(stated[case.row]) for case in cases]
+    assert 0 < sum(stated) < len(stated)
+
+
 def test_stages_of_a_pipeline_that_share_a_batch_are_bounded_by_a_part_of_it(sample: Accuracy) -> None:
     cases, _, _ = questions(
         sample.measurements.filter(pl.col("engine").str.contains("(?i)lmdeploy")), shipped_door().devices
