@@ -34,7 +34,7 @@ _FEWEST_ROWS = 12
 """Rows from which on a group is named in the table."""
 _TAIL = 0.1
 """Share of rows beyond each end of an interval."""
-_PRIOR = 2.0
+_PRIOR = 3.0
 """Devices (or models) that the wider group counts as beside a group's own."""
 _ALIKE, _ALIKE_IN_SPREAD = 0.02, 0.1
 """Correlation of rows of one device in spreads about the centre of the others, and about that centre itself: n of them
@@ -164,7 +164,8 @@ def _centres(rows: _Rows, use: Where) -> tuple[Array, Array]:
 
     The spread is drawn to that of the group above, the wider one of two, and larger the fewer devices (or models) tell
     of it: by a share of the variance of one over their number, the prior's included; where there is none at all, by
-    half. What the fit takes to be of something else tells of neither, and so lies outside.
+    half. A group most of whose rows are of one device has few that tell of it, however many others have a row or two
+    (Kish's effective number). What the fit takes to be of something else tells of neither, and so lies outside.
     """
     use = use & (np.abs(rows.residuals) <= BEYOND)
     centre = np.full(len(use), np.nan)
@@ -180,7 +181,9 @@ def _centres(rows: _Rows, use: Where) -> tuple[Array, Array]:
         for group in np.unique(level[use]):
             where = level == group
             own = where & use
-            number, weights = len(np.unique(rows.units[own])), _weights(rows.units[own], _ALIKE_IN_SPREAD)
+            weights = _weights(rows.units[own], _ALIKE_IN_SPREAD)
+            of_each = np.bincount(np.unique(rows.units[own], return_inverse=True)[1], weights)
+            number = float(of_each.sum() ** 2 / np.square(of_each).sum())
             square = weights @ (rows.residuals[own] - centre[own]) ** 2 / weights.sum()
             if above:
                 square = (_PRIOR * wider[own][0] + number * square) / (number + _PRIOR)
