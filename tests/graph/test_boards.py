@@ -22,7 +22,6 @@ from warehouse.settings import Settings
 
 from .graph_run import Run
 
-KEY = dg.AssetKey(list(BOARD_FILES))
 _NO_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 ANSWERS, DOWN = "answers_today", "is_down_today"
 
@@ -80,7 +79,7 @@ def test_a_source_that_is_down_fails_alone_and_is_seen_in_dagster_on_the_command
     assert "it answers 500" in str(failure.step_failure_data.error)
     runs = {record.tags["dagster/partition"]: record.status for record in run.instance.get_runs()}
     assert runs == {ANSWERS: dg.DagsterRunStatus.SUCCESS, DOWN: dg.DagsterRunStatus.FAILURE}
-    state = run.instance.get_status_by_partition(KEY, [ANSWERS, DOWN], SOURCES)
+    state = run.instance.get_status_by_partition(BOARD_FILES, [ANSWERS, DOWN], SOURCES)
     assert state is not None
     assert {name: event and event.value for name, event in state.items()} == {ANSWERS: "MATERIALIZED", DOWN: "FAILED"}
 

@@ -84,9 +84,9 @@ class Table:
         return self.relation.partition(".")[2]
 
     @property
-    def asset_key(self) -> tuple[str, str]:
+    def asset_key(self) -> list[str]:
         """Key of the asset that makes the table."""
-        return (self.schema, self.name)
+        return [self.schema, self.name]
 
     @property
     def column_names(self) -> list[str]:

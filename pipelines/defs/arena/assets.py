@@ -75,12 +75,12 @@ _RACE = makes(
 _IDENTIFIED = (MODEL_ALIASES, ARCHITECTURES)
 _LICENCES_KNOWN = dg.AssetCheckSpec(
     "licences_are_known",
-    asset=list(tables.MODEL_LICENCES.asset_key),
+    asset=tables.MODEL_LICENCES.asset_key,
     description="Every spelling of a licence has a class.",
 )
 _BOARDS_DECIDED = dg.AssetCheckSpec(
     "boards_are_decided",
-    asset=list(tables.OPEN_VS_PROPRIETARY.asset_key),
+    asset=tables.OPEN_VS_PROPRIETARY.asset_key,
     description="No model of unknown licence class ranks above the best open one; otherwise the gap is uncertain.",
 )
 
@@ -190,7 +190,7 @@ def split_boards(board: pl.DataFrame) -> int:
 
 
 @dg.asset_check(
-    asset=list(tables.ARENA_BOARD.asset_key), blocking=True, description="No board is put together from two files."
+    asset=tables.ARENA_BOARD.asset_key, blocking=True, description="No board is put together from two files."
 )
 def boards_come_from_one_file(skyline: Home) -> dg.AssetCheckResult:
     """A board read twice would show every model twice."""
@@ -205,7 +205,7 @@ def lopsided(rated: pl.DataFrame) -> pl.DataFrame:
 
 
 @dg.asset_check(
-    asset=list(tables.ARENA_BOARD.asset_key),
+    asset=tables.ARENA_BOARD.asset_key,
     description="From 2025-07-27 on, when boards went over to sandwich errors, published intervals are symmetric.",
 )
 def published_intervals_are_symmetric(skyline: Home) -> dg.AssetCheckResult:
@@ -218,9 +218,7 @@ def published_intervals_are_symmetric(skyline: Home) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(
-    asset=list(tables.ARENA_RATINGS.asset_key), blocking=True, description="Sandwich intervals are symmetric."
-)
+@dg.asset_check(asset=tables.ARENA_RATINGS.asset_key, blocking=True, description="Sandwich intervals are symmetric.")
 def our_intervals_are_symmetric(skyline: Home) -> dg.AssetCheckResult:
     """A normal interval that is not centred on its rating was shifted apart from it."""
     wrong = lopsided(skyline.lake.read(tables.ARENA_RATINGS).filter(pl.col("method") != "elo"))
@@ -245,7 +243,7 @@ def _with_votes_before(board: pl.DataFrame) -> pl.DataFrame:
 
 
 @dg.asset_check(
-    asset=list(tables.ARENA_BOARD.asset_key),
+    asset=tables.ARENA_BOARD.asset_key,
     description="Boards withdraw some votes of some models, never half the votes of most.",
 )
 def votes_fall_a_little_at_most(skyline: Home) -> dg.AssetCheckResult:

@@ -25,14 +25,14 @@ from warehouse.contracts import profiles as tables
 from warehouse.files import vacated
 
 BUNDLES = dg.DynamicPartitionsDefinition(name="profile_bundles")
-RAW_BUNDLES = ("raw", "profile_bundles")
-LOCAL_SWEEP = ("raw", "local_sweep")
+RAW_BUNDLES = dg.AssetKey(["raw", "profile_bundles"])
+LOCAL_SWEEP = dg.AssetKey(["raw", "local_sweep"])
 # Time enough for a plan of a night.
 _LONGEST_SWEEP_S = 12 * 3600
 
 
 @dg.asset(
-    key=list(RAW_BUNDLES),
+    key=RAW_BUNDLES,
     partitions_def=BUNDLES,
     group_name="profiles",
     kinds={"file"},
@@ -70,7 +70,7 @@ class SweepConfig(dg.Config):
 
 
 @dg.asset(
-    key=list(LOCAL_SWEEP),
+    key=LOCAL_SWEEP,
     group_name="profiles",
     kinds={"torch"},
     op_tags=ONLY_MEASURES,
@@ -139,7 +139,7 @@ def profiles(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     yield write(lake, tables.PREDICTION_ERROR, prediction_errors(points))
 
 
-@dg.asset_check(asset=list(tables.POINTS.asset_key), description="How many points ended well and passed every gate.")
+@dg.asset_check(asset=tables.POINTS.asset_key, description="How many points ended well and passed every gate.")
 def points_pass_their_gates(skyline: Home) -> dg.AssetCheckResult:
     """Count flags; a flagged point is shown as such, and does not keep others from being published."""
     points = skyline.lake.read(tables.POINTS)
