@@ -4,8 +4,9 @@ The schema of the Parquet files, the checks that guard publishing, the SELECT li
 comments in DuckDB and the data dictionary all come from here. No data and no I/O belongs in this module.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -125,6 +126,14 @@ class Table:
     def empty(self) -> pl.DataFrame:
         """A frame of the contract's columns without rows."""
         return pl.DataFrame(schema=self.polars_schema)
+
+    def frame(self, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+        """Rows by name as a frame of the contract's columns; what a row lacks is null, what it has beyond is dropped."""
+        return pl.DataFrame(list(rows), schema=self.polars_schema)
+
+    def concat(self, frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+        """Frames that have the contract's columns, and perhaps others, below one another; no rows without any frame."""
+        return pl.concat([self.empty(), *(frame.select(self.column_names) for frame in frames)])
 
 
 def columns_of(*groups: Column | Iterable[Column]) -> tuple[Column, ...]:

@@ -225,4 +225,4 @@ def _labelled(frame: pl.DataFrame, **constants: str) -> pl.DataFrame:
 
 
 def _joined(table: Table, frames: list[pl.DataFrame]) -> pl.DataFrame:
-    return table.conform(pl.concat([table.empty(), *(frame.select(table.column_names) for frame in frames)]))
+    return table.conform(table.concat(frames))

@@ -190,7 +190,7 @@ def _sources(
                 "mapped_names": names.get("mapped", 0),
             }
         )
-    return BOARD_SOURCES.conform(pl.DataFrame(rows, schema=BOARD_SOURCES.polars_schema))
+    return BOARD_SOURCES.frame(rows)
 
 
 def freshness(source: Declared, newest: dt.date | None, today: dt.date) -> str:

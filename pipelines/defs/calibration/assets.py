@@ -53,9 +53,5 @@ def calibrations(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
             }
             rows.append(row | more | {"kernels": calibration.kernels})
     refused = dg.MetadataValue.md("\n".join(f"- {reason}" for reason in fitted.refused) or "none")
-    yield write(skyline.lake, tables.CALIBRATIONS, _frame(rows, tables.CALIBRATIONS.empty()), not_fitted=refused)
-    yield write(skyline.lake, tables.PREDICTION_ERROR, _frame(errors, tables.PREDICTION_ERROR.empty()))
-
-
-def _frame(rows: list[dict[str, object]], empty: pl.DataFrame) -> pl.DataFrame:
-    return pl.DataFrame([{name: row[name] for name in empty.columns} for row in rows], schema=empty.schema)
+    yield write(skyline.lake, tables.CALIBRATIONS, tables.CALIBRATIONS.frame(rows), not_fitted=refused)
+    yield write(skyline.lake, tables.PREDICTION_ERROR, tables.PREDICTION_ERROR.frame(errors))

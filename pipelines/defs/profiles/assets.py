@@ -127,10 +127,9 @@ def profiles(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Read every stored bundle; predict each point by the ceilings of its device and the points of other models."""
     stored = profile_bundles.load_bundles(RawStore(skyline.settings.raw))
     lake = skyline.lake
-    rejected = pl.concat([tables.REJECTED_ROWS.empty(), *stored.rejected])
     points = profile_bundles.points(stored, predictions_of(stored))
     yield write(lake, tables.SNAPSHOTS, profile_bundles.snapshots(stored))
-    yield write(lake, tables.REJECTED_ROWS, rejected)
+    yield write(lake, tables.REJECTED_ROWS, tables.REJECTED_ROWS.concat(stored.rejected))
     yield write(lake, tables.ENVIRONMENTS, profile_bundles.environments(stored))
     yield write(lake, tables.CEILINGS, profile_bundles.ceilings(stored))
     yield write(lake, tables.POINTS, points, flagged=points.filter(pl.col("flags") != "").height)

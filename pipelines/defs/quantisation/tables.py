@@ -64,8 +64,7 @@ def predicted(model: LossModel, errors: pl.DataFrame) -> pl.DataFrame:
          **_answer(model.cache_loss(bits, task=task), task)}
         for name, bits in CACHES.items() for task in _TASKS
     ]  # fmt: skip
-    blank = dict.fromkeys(QUANTISATION_LOSS.column_names)
-    return pl.DataFrame([{**blank, **row} for row in rows], schema=QUANTISATION_LOSS.polars_schema)
+    return QUANTISATION_LOSS.frame(rows)
 
 
 def pairs(held_out_rows: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from analytics.statistics.density import densities, trend
 from analytics.statistics.resampling import Families, Floats
 from analytics.statistics.scaling import FEWEST, Line, Shape, fitted_lines, influence, returns, shape
 from analytics.statistics.summaries import SIZE_BANDS
-from pipelines.defs.statistics.tables import SNAPSHOT, Boards, drawn, newest_boards, rows_of, values_of
+from pipelines.defs.statistics.tables import SNAPSHOT, Boards, drawn, newest_boards, values_of
 from warehouse.contracts import scaling as tables
 from warehouse.lake import Lake
 
@@ -44,9 +44,9 @@ def scaling(of: Boards) -> Scaling:
     fits: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     trends: list[dict[str, Any]] = []
-    residuals = [tables.SCALING_RESIDUALS.empty()]
-    bands = [tables.DIMINISHING_RETURNS.empty()]
-    dense = [tables.CAPABILITY_DENSITY.empty()]
+    residuals: list[pl.DataFrame] = []
+    bands: list[pl.DataFrame] = []
+    dense: list[pl.DataFrame] = []
     for named, entries, benchmarks in of.each(newest=True):
         averaged = entries.filter(pl.col("average").is_not_null())
         for basis in tables.SIZE_BASES:
@@ -72,12 +72,12 @@ def scaling(of: Boards) -> Scaling:
             dense.append(density)
             trends += growth
     return Scaling(
-        rows_of(tables.SCALING_FITS, fits),
-        pl.concat(residuals),
-        rows_of(tables.SCALING_SHAPE, shapes),
-        pl.concat(bands),
-        pl.concat(dense),
-        rows_of(tables.CAPABILITY_DENSITY_TREND, trends),
+        tables.SCALING_FITS.frame(fits),
+        tables.SCALING_RESIDUALS.concat(residuals),
+        tables.SCALING_SHAPE.frame(shapes),
+        tables.DIMINISHING_RETURNS.concat(bands),
+        tables.CAPABILITY_DENSITY.concat(dense),
+        tables.CAPABILITY_DENSITY_TREND.frame(trends),
     )
 
 
@@ -180,7 +180,7 @@ def _returns(named: dict[str, Any], sized: pl.DataFrame, families: Families) -> 
         }
         for place, row in enumerate(result.iter_rows(named=True), start=1)
     ]
-    return rows_of(tables.DIMINISHING_RETURNS, rows)
+    return tables.DIMINISHING_RETURNS.frame(rows)
 
 
 def _density(

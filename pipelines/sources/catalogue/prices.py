@@ -41,4 +41,4 @@ def market_prices(offers: pl.DataFrame) -> pl.DataFrame:
                         "basis": price.basis, "sources": price.sources,
                     }
                 )  # fmt: skip
-    return pl.DataFrame(rows, schema=MARKET_PRICES.empty().schema)
+    return MARKET_PRICES.frame(rows)

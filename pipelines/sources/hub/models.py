@@ -171,7 +171,7 @@ def hub_models(models: Mapping[str, FetchedModel]) -> pl.DataFrame:
         }
         for model in models.values()
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=HUB_MODELS.empty().schema)
+    return HUB_MODELS.frame(rows)
 
 
 def as_architectures(models: Mapping[str, FetchedModel]) -> pl.DataFrame:

@@ -85,7 +85,7 @@ def accounts(files: Sequence[tuple[RawSnapshot, Extent]]) -> pl.DataFrame:
 def set_aside(store: RawStore) -> pl.DataFrame:
     """Rows of rejected rows for whole files: fronts that cannot be read, and what no reader knows."""
     whole = [*_unreadable_fronts(store), *(rejected_file(s, s.manifest.layout) for s in store.snapshots(SET_ASIDE))]
-    return pl.concat([REJECTED_ROWS.empty(), *whole])
+    return REJECTED_ROWS.concat(whole)
 
 
 def parsed(stored: RawSnapshot) -> ParsedFile:
@@ -110,7 +110,7 @@ def load_published_fronts(store: RawStore) -> pl.DataFrame:
     for stored in store.snapshots(PUBLISHED_FRONT):
         with contextlib.suppress(UnreadableFile):  # told among the rejected rows
             newest[stored.manifest.layout] = _front(stored)
-    return pl.concat([PUBLISHED_FRONTS.empty(), *(rows for _, rows in sorted(newest.items()))])
+    return PUBLISHED_FRONTS.concat(rows for _, rows in sorted(newest.items()))
 
 
 def _unreadable_fronts(store: RawStore) -> list[pl.DataFrame]:
