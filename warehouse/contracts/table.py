@@ -128,7 +128,7 @@ class Table:
         return pl.DataFrame(schema=self.polars_schema)
 
     def frame(self, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
-        """Rows by name as a frame of the contract's columns; what a row lacks is null, what it has beyond is dropped."""
+        """Rows by name as a frame of the contract's columns; what a row lacks is null, what else it has is dropped."""
         return pl.DataFrame(list(rows), schema=self.polars_schema)
 
     def concat(self, frames: Iterable[pl.DataFrame]) -> pl.DataFrame:

@@ -15,7 +15,6 @@ from pipelines.sources.boards.documents import (
     FILE_PATH,
     FILE_STEM,
     MOST_BYTES,
-    ROW,
     Member,
     headers_of,
     rows_of,
@@ -26,7 +25,7 @@ from pipelines.sources.boards.markdown import markdown_tables
 from pipelines.sources.boards.names import holds_no_scores
 from pipelines.sources.boards.results import known_benchmarks, plain
 from pipelines.sources.gzipped import NotUnpacked, plain_name, unpacked
-from pipelines.sources.tables import UnreadableFile
+from pipelines.sources.tables import ROW, UnreadableFile
 
 _NAMES = (
     "model", "models", "model name", "model version", "model/adapter", "name", "entry", "id", "llm", "fullname",

@@ -15,10 +15,10 @@ from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, 
 from pipelines.sources.boards.measured import MEASURED_SCHEMA, measured_by_tool, measured_of
 from pipelines.sources.boards.names import holds_no_scores, parsed_name
 from pipelines.sources.boards.prices import prices_of
-from pipelines.sources.boards.results import RESULT_SCHEMA, ROW, completed, held_against_units, once
+from pipelines.sources.boards.results import RESULT_SCHEMA, completed, held_against_units, once
 from pipelines.sources.boards.stated import Refused
 from pipelines.sources.boards.templates import Facts, Template
-from pipelines.sources.tables import UnreadableFile
+from pipelines.sources.tables import ROW, UnreadableFile
 from warehouse.contracts.boards import MODEL_FACTS, MODES, REPORTERS
 
 FACT_SCHEMA: dict[str, Any] = {**MODEL_FACTS.polars_schema, "link": pl.String}

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 import profiling
-from pipelines.sources.accounts import described, rejected_file
+from pipelines.sources.accounts import account, rejected_file
 from pipelines.sources.kernels.recognition import KERNELS
 from pipelines.sources.raw_store import RawSnapshot, RawStore
 from profiling.calibration.calibrate import Calibration, UnusableKernels, above_roof, bound_s, calibrate, peaks_of
@@ -113,14 +113,8 @@ def _account(file: RawSnapshot, tables: KernelTables, device: Accelerator, resul
         ]
         or [sound.with_columns(bound_s=pl.lit(None, pl.Float64))]
     ).with_columns(snapshot_id=pl.lit(file.snapshot_id), device=pl.lit(device.name), moved_bytes=pl.col("bytes"))
-    account = {
-        **described(file),
-        "coverage": "full",
-        "rows_read": tables.kernels.height + tables.rejected.height,
-        "rows_loaded": rows.height,
-        "rows_rejected": rejected.height,
-    }
-    result.snapshots.append(pl.DataFrame([account], schema=SNAPSHOTS.polars_schema))
+    rows_read = tables.kernels.height + tables.rejected.height
+    result.snapshots.append(SNAPSHOTS.frame([account(file, "full", rows_read, rows.height, rejected.height)]))
     result.rejected.append(rejected)
     result.measurements.append(rows.select(KERNEL_MEASUREMENTS.column_names))
 

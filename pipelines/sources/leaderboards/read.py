@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.sources.accounts import described, rejected_file
+from pipelines.sources.accounts import account, rejected_file
 from pipelines.sources.leaderboards import raw_results
 from pipelines.sources.leaderboards import tables as leaderboard_tables
 from pipelines.sources.leaderboards.raw_results import METRIC_VERSION, NotRawResults, ParsedRun
@@ -72,14 +72,10 @@ def accounts(files: Sequence[tuple[RawSnapshot, Extent]]) -> pl.DataFrame:
             if coverage == "full":
                 whole_before[layout.board] = size
         snapshots.append(
-            {**described(stored), "metric_version": version, "coverage": coverage, "score_resolution": resolution}
-            | {
-                "rows_read": size.rows_read,
-                "rows_loaded": size.rows_loaded,
-                "rows_rejected": size.rows_read - size.rows_loaded,
-            }
+            account(stored, coverage, size.rows_read, size.rows_loaded)
+            | {"metric_version": version, "score_resolution": resolution}
         )
-    return SNAPSHOTS.conform(pl.DataFrame(snapshots, schema=SNAPSHOTS.polars_schema))
+    return SNAPSHOTS.frame(snapshots)
 
 
 def set_aside(store: RawStore) -> pl.DataFrame:

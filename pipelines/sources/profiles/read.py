@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.sources.accounts import described, rejected_file
+from pipelines.sources.accounts import account, rejected_file
 from pipelines.sources.profiles.recognition import SOURCE
 from pipelines.sources.raw_store import RawSnapshot, RawStore
 from profiling.calibration.measured import comparable
@@ -82,13 +82,7 @@ def _require_valid(stored: RawSnapshot, bundle: Bundle) -> None:
 def snapshots(stored: StoredBundles) -> pl.DataFrame:
     """Rows of `raw.profile_snapshots`."""
     return tables.SNAPSHOTS.frame(
-        {
-            **described(file),
-            "coverage": "run",
-            "rows_read": len(bundle.points),
-            "rows_loaded": len(bundle.final_points()),
-            "rows_rejected": 0,
-        }
+        account(file, "run", len(bundle.points), len(bundle.final_points()), rows_rejected=0)
         for file, bundle in stored.bundles
     )
 
