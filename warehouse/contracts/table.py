@@ -123,6 +123,15 @@ class Table:
         except pl.exceptions.PolarsError as error:
             raise ContractBroken(f"{self.relation}: {error}") from error
 
+    def filled(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """As `conform`, of a frame that may have other columns too; what it lacks is null.
+
+        Raises:
+            ContractBroken: a value is one that its type cannot represent.
+        """
+        absent = [pl.lit(None, column.dtype).alias(name) for name, column in self._by_name.items() if name not in frame]
+        return self.conform(frame.with_columns(absent).select(self.column_names))
+
     def empty(self) -> pl.DataFrame:
         """A frame of the contract's columns without rows."""
         return pl.DataFrame(schema=self.polars_schema)

@@ -52,7 +52,7 @@ def parse(snapshot: RawSnapshot) -> Parsed:
     good = typed.join(bad, on=ROW, how="anti")
     snapshot_id, uri = snapshot.snapshot_id, snapshot.manifest.uri
     return Parsed(
-        entries=REPORTED_ENTRIES.conform(_with_all_columns(good).select(REPORTED_ENTRIES.column_names)),
+        entries=REPORTED_ENTRIES.filled(good),
         scores=_scores(good, layout),
         rejected=pl.concat([unread_columns(surplus, snapshot_id, uri), rejected_cells(text, bad, snapshot_id, uri)]),
         rows_read=text.height,
@@ -182,11 +182,6 @@ def scores_frame(
             )
         )
     return BENCHMARK_SCORES.conform(pl.concat(pieces)) if pieces else BENCHMARK_SCORES.empty()
-
-
-def _with_all_columns(frame: pl.DataFrame) -> pl.DataFrame:
-    absent = [c for c in REPORTED_ENTRIES.columns if c.name not in frame.columns]
-    return frame.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent)
 
 
 def _score(benchmark: str) -> str:
