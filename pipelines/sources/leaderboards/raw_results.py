@@ -342,7 +342,7 @@ def parse(snapshot: RawSnapshot) -> ParsedRun:
             }
         ]
     )
-    scores = scores_frame(wide, run.board, list(run.scores), {name: f"raw {name}" for name in run.scores}, "raw")
+    scores = scores_frame(wide, run.board, "raw")
     how = {name: method for name, (_, _, method) in run.scores.items()}
     entry = {
         **identity,

@@ -53,7 +53,7 @@ def parse(snapshot: RawSnapshot) -> Parsed:
     snapshot_id, uri = snapshot.snapshot_id, snapshot.manifest.uri
     return Parsed(
         entries=REPORTED_ENTRIES.filled(good),
-        scores=_scores(good, layout),
+        scores=scores_frame(good, layout.board, "board"),
         rejected=pl.concat([unread_columns(surplus, snapshot_id, uri), rejected_cells(text, bad, snapshot_id, uri)]),
         rows_read=text.height,
     )
@@ -145,30 +145,21 @@ def _wrong_values(typed: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     return _broken(typed, [wrong for wrong, _ in conditions], [pl.lit(why) for _, why in conditions])
 
 
-def _scores(good: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    return scores_frame(
-        good, layout.board, list(layout.scores), {name: _raw(name) for name in layout.raw_scores}, "board"
-    )
-
-
-def scores_frame(
-    wide: pl.DataFrame, board: str, benchmarks: Sequence[str], raw_columns: dict[str, str], source: str
-) -> pl.DataFrame:
+def scores_frame(wide: pl.DataFrame, board: str, source: str) -> pl.DataFrame:
     """Rows of `core.benchmark_scores` from one column of scores (and raw scores) a benchmark.
 
     Args:
-        wide: One row an entry with the identifying columns, `score NAME` and the raw columns.
+        wide: One row an entry with the identifying columns; of each benchmark that is there `score NAME`, and `raw
+            NAME` where its raw accuracy is known.
         board: Board, which decides items and chance.
-        benchmarks: Names of those present.
-        raw_columns: Benchmark → column of its raw accuracy.
         source: What `score_source` says.
     """
     names = ["snapshot_id", "board", "as_of_date", "metric_version", "entry_id", "model_id"]
     pieces = []
     for benchmark in BENCHMARKS[board]:
-        if benchmark.name not in benchmarks:
+        if _score(benchmark.name) not in wide.columns:
             continue
-        raw = pl.col(raw_columns[benchmark.name]) if benchmark.name in raw_columns else pl.lit(None, pl.Float64)
+        raw = pl.col(_raw(benchmark.name)) if _raw(benchmark.name) in wide.columns else pl.lit(None, pl.Float64)
         score = pl.col(_score(benchmark.name))
         pieces.append(
             wide.filter(score.is_not_null()).select(
@@ -181,7 +172,7 @@ def scores_frame(
                 pl.lit(source).alias("score_source"),
             )
         )
-    return BENCHMARK_SCORES.conform(pl.concat(pieces)) if pieces else BENCHMARK_SCORES.empty()
+    return BENCHMARK_SCORES.concat(map(BENCHMARK_SCORES.conform, pieces))
 
 
 def _score(benchmark: str) -> str:
