@@ -35,12 +35,11 @@ from pipelines.sources.votes.sql import (
     csv_reader,
     dialects,
     field_expressions,
-    literal,
     reader,
     select_votes,
     thinned,
 )
-from warehouse.database import connect
+from warehouse.database import connect, literal
 
 _LABEL_CHARACTERS = 80
 _LARGE_SHARE, _JUDGES_NAMED = 0.1, 3
