@@ -14,7 +14,7 @@ from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
 from pipelines.lib.stored_frames import digest_of_rows, stored_frame
 from warehouse.contracts import quantisation as tables
-from warehouse.quantisation import quantisation_measurements
+from warehouse.reference_files import reference_table
 
 
 @dg.multi_asset(
@@ -22,7 +22,7 @@ from warehouse.quantisation import quantisation_measurements
 )  # fmt: skip
 def reference_quantisation(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Carry the measured losses, each with its source."""
-    yield write(skyline.lake, tables.QUANTISATION_MEASUREMENTS, quantisation_measurements())
+    yield write(skyline.lake, tables.QUANTISATION_MEASUREMENTS, reference_table("quantisation_measurements"))
 
 
 _INPUTS = (tables.QUANTISATION_MEASUREMENTS,)
