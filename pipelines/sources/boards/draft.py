@@ -1,5 +1,6 @@
 """A first declaration of somebody's board, drafted from a file of it: a start to be looked at, not the last word."""
 
+import json
 import re
 from itertools import islice
 from pathlib import Path
@@ -191,5 +192,5 @@ def _score(frame: pl.DataFrame, column: str) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    """A text as TOML writes it, which escapes what JSON does."""
+    return json.dumps(text, ensure_ascii=False)
