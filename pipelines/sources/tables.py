@@ -4,11 +4,9 @@ import codecs
 import contextlib
 import csv
 import io
-from typing import Any
 
 import polars as pl
 
-from profiling.foreign import json_object
 from profiling.foreign_parquet import promise_of, read_parquet
 
 ROW = "row_number"
@@ -251,12 +249,3 @@ def _unreadable(name: str, suffix: str, error: BaseException, payload: bytes = b
         return UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {where}")
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {reason}")
-
-
-def read_document(payload: bytes, name: str) -> dict[str, Any]:
-    """The JSON object in the bytes.
-
-    Raises:
-        UnreadableFile: the bytes are not a JSON object.
-    """
-    return json_object(payload, name, UnreadableFile)

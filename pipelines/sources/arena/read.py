@@ -19,7 +19,7 @@ from pipelines.sources.arena.layouts import (
     BoardLayout,
     recognise_board,
 )
-from pipelines.sources.dates import WrongDate, date_in_name
+from pipelines.sources.dates import WrongDate, date_in_name, iso_day
 from pipelines.sources.tables import ROW, numbered, read_as_text
 from warehouse.contracts.arena import ARENA_BOARD
 from warehouse.contracts.violations import value_rules
@@ -197,9 +197,7 @@ def _finite(cell: pl.Expr) -> pl.Expr:
 
 def _date(column: str) -> pl.Expr:
     text = pl.col(column).str.strip_chars()
-    return pl.coalesce(
-        text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False), text.str.to_date("%Y%m%d", strict=False)
-    )
+    return pl.coalesce(iso_day(text), text.str.to_date("%Y%m%d", strict=False))
 
 
 def _bounds(layout: BoardLayout, rating: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

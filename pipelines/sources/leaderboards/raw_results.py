@@ -29,7 +29,8 @@ from pipelines.sources.accounts import rejected_row
 from pipelines.sources.leaderboards.layouts import BENCHMARKS, V1, V2
 from pipelines.sources.leaderboards.tables import scores_frame
 from pipelines.sources.raw_store import RawSnapshot
-from pipelines.sources.tables import read_document
+from pipelines.sources.tables import UnreadableFile
+from profiling.foreign import json_object
 from warehouse.contracts.leaderboards import BENCHMARK_SCORES, EVALUATION_RUNS, REJECTED_ROWS, REPORTED_ENTRIES
 
 LAYOUT = {V1: "v1_raw_results", V2: "v2_raw_results"}
@@ -323,7 +324,7 @@ def parse(snapshot: RawSnapshot) -> ParsedRun:
         NotRawResults: it cannot be said of which model or day it is.
     """
     uri = snapshot.manifest.uri
-    run = read_run(read_document(snapshot.path.read_bytes(), uri), uri)
+    run = read_run(json_object(snapshot.path.read_bytes(), uri, UnreadableFile), uri)
     complete = len(run.scores) == len(BENCHMARKS[run.board])
     identity: dict[str, Any] = {
         "snapshot_id": snapshot.snapshot_id,
