@@ -16,6 +16,7 @@ from pipelines.defs.leaderboards.tables import models_of, read_files, write_entr
 from pipelines.defs.profiles.tables import prediction_errors, predictions_of
 from pipelines.lib.door import published_door
 from pipelines.own.problems import measurement_problems, rejected_rows, rejected_votes, summary
+from pipelines.sources.accounts import by_its_name
 from pipelines.sources.arena.recognition import BOARDS, VOTES
 from pipelines.sources.arena.store import load_boards
 from pipelines.sources.boards.declaration import declared
@@ -117,7 +118,7 @@ def read_own_file(
     try:
         return read(stored, settings, scratch, stated or Stated())
     except (UnreadableVotes, UnknownMeasurements, *UNRECOGNISED) as error:
-        raise NotUsable(str(error).replace(str(stored.path), name)) from error
+        raise NotUsable(by_its_name(stored, str(error))) from error
 
 
 def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Stated) -> OwnFile:
@@ -205,12 +206,9 @@ def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _stated: St
     """Its votes, rated in every category that they tell apart, as votes of a home are."""
     votes_id = _source_name(stored)
     rated = rate_vote_files([stored.path], votes_id, threads=1)
-    notes = [
-        note.replace(str(stored.path), stored.manifest.uri).replace(stored.path.name, stored.manifest.uri)
-        for note in rated.notes
-    ]
+    notes = [by_its_name(stored, note) for note in rated.notes]
     problems = rejected_votes(stored.path) if rated.rejected.height else []
-    if rated.ratings["rating"].is_null().all():
+    if rated.tables[arena_tables.ARENA_RATINGS]["rating"].is_null().all():
         raise NotUsable(
             f"No model of {stored.manifest.uri} can be rated. {summary(problems)} {' '.join(notes)}".strip()
         )
@@ -218,13 +216,7 @@ def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _stated: St
     return OwnFile(
         "votes", votes_id, f"votes, layout {stored.manifest.layout}", rated.votes_read, rated.votes_read - refused,
         problems, notes,
-        {
-            arena_tables.ARENA_VOTES.relation: rated.pairs,
-            arena_tables.ARENA_RATINGS.relation: rated.ratings,
-            arena_tables.ARENA_WIN_RATES.relation: rated.win_rates,
-            arena_tables.STYLE_COEFFICIENTS.relation: rated.style,
-            arena_tables.ARENA_DRIFT.relation: rated.drift,
-        },
+        {table.relation: rows for table, rows in rated.tables.items()},
     )  # fmt: skip
 
 

@@ -49,6 +49,12 @@ def account(
     }
 
 
+def by_its_name(stored: RawSnapshot, sentence: str) -> str:
+    """The sentence with the file's own name; the store knows it by its digest."""
+    uri = stored.manifest.uri
+    return sentence.replace(str(stored.path), uri).replace(stored.path.name, uri)
+
+
 def rejected_file(stored: RawSnapshot, reason: str) -> pl.DataFrame:
     """Row of `meta.rejected_rows` for a file of which nothing is loaded."""
     return rejected_row(None, stored.manifest.uri, f"{WHOLE_FILE}{reason}")

@@ -152,11 +152,8 @@ def _votes(store: RawStore) -> bool:
             # Ratings in every category take seconds: of one file in sixty-four.
             if int(votes.stored.sha256[:2], 16) < 4:
                 rated = rate_vote_files([votes.stored.path], votes.votes_id, threads=1)
-                hold(arena.ARENA_VOTES, rated.pairs)
-                hold(arena.ARENA_WIN_RATES, rated.win_rates)
-                hold(arena.STYLE_COEFFICIENTS, rated.style)
-                hold(arena.ARENA_DRIFT, rated.drift)
-                hold(arena.ARENA_RATINGS, rated.ratings)
+                for table, rows in rated.tables.items():
+                    hold(table, rows)
     return is_known
 
 
