@@ -28,7 +28,6 @@ from pipelines.sources.votes.layouts import (
     OUTCOMES,
     STYLE_FIELDS,
     VOTE_LAYOUTS,
-    VoteLayout,
 )
 from pipelines.sources.votes.sound import counted_votes, rejection
 from pipelines.sources.votes.sql import (
@@ -69,7 +68,6 @@ class Tally:
 @dataclass(frozen=True)
 class _File:
     uri: str
-    layout: VoteLayout
     select: str
     fields: frozenset[str]
 
@@ -114,11 +112,6 @@ class Votes:
     def close(self) -> None:
         """Give the connection and its memory back."""
         self._connection.close()
-
-    @property
-    def layouts(self) -> dict[str, str]:
-        """Layout by which each file was recognised."""
-        return {file.uri: file.layout.name for file in self._files}
 
     @property
     def available(self) -> frozenset[str]:
@@ -274,7 +267,7 @@ class Votes:
                         source = csv_reader(str(path), dialect, relation.columns)
                     fields = field_expressions(columns)
                     select = select_votes(source, number, layout, fields, renames())
-                    return _File(str(path), layout, select, frozenset({*fields, "outcome"}))
+                    return _File(str(path), select, frozenset({*fields, "outcome"}))
         known = "; ".join(f"{known.name}: {', '.join(sorted(known.recognised_by))}" for known in VOTE_LAYOUTS)
         raise UnreadableVotes(
             f"{path}: no known layout of votes has the columns {', '.join(column_names)}. Known are {known}."
