@@ -188,4 +188,4 @@ def as_architectures(models: Mapping[str, FetchedModel]) -> pl.DataFrame:
         }
         for model_id, model in architectures_of(models)
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema={name: ARCHITECTURES.empty().schema[name] for name in (rows[0] if rows else ())})
+    return ARCHITECTURES.frame(rows)
