@@ -31,7 +31,7 @@ def statistics(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
 )
 def clusters(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Which entries are alike, and whether any are."""
-    choices, members = statistics_tables.clusters_of(skyline.lake)
+    choices, members = statistics_tables.clusters(statistics_tables.newest_boards(skyline.lake))
     yield write(skyline.lake, tables.CLUSTER_CHOICES, choices)
     yield write(skyline.lake, tables.MODEL_CLUSTERS, members)
 
@@ -50,7 +50,7 @@ def clusters(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
 )
 def scaling(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Score against size, and how the size of a score shrank."""
-    results = scaling_tables.scaling_of(skyline.lake)
+    results = scaling_tables.scaling(statistics_tables.newest_boards(skyline.lake))
     yield write(skyline.lake, scaling_contracts.SCALING_FITS, results.fits)
     yield write(skyline.lake, scaling_contracts.SCALING_RESIDUALS, results.residuals)
     yield write(skyline.lake, scaling_contracts.SCALING_SHAPE, results.shapes)

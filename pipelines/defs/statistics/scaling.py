@@ -11,9 +11,8 @@ from analytics.statistics.density import densities, trend
 from analytics.statistics.resampling import Families, Floats
 from analytics.statistics.scaling import FEWEST, Line, Shape, fitted_lines, influence, returns, shape
 from analytics.statistics.summaries import SIZE_BANDS
-from pipelines.defs.statistics.tables import SNAPSHOT, Boards, drawn, newest_boards, values_of
+from pipelines.defs.statistics.tables import SNAPSHOT, Boards, drawn, values_of
 from warehouse.contracts import scaling as tables
-from warehouse.lake import Lake
 
 _BILLION = 1e9
 LEAST = 750_000_000
@@ -32,11 +31,6 @@ class Scaling:
     returns: pl.DataFrame
     density: pl.DataFrame
     density_trend: pl.DataFrame
-
-
-def scaling_of(lake: Lake) -> Scaling:
-    """As `scaling`, of what the lake holds."""
-    return scaling(newest_boards(lake))
 
 
 def scaling(of: Boards) -> Scaling:

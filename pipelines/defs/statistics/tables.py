@@ -274,17 +274,8 @@ def capabilities(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
         ]
         if named["snapshot_id"] in of.newest and len(benchmarks) >= _COMPONENTS:
             places = {f"component_{i + 1}": result.scores[:, i] for i in range(_COMPONENTS)}
-            scores.append(complete.select(*SNAPSHOT, "entry_id", "model_id").with_columns(**_series(places)))
+            scores.append(complete.select(*SNAPSHOT, "entry_id", "model_id").with_columns(**places))
     return tables.CAPABILITY_LOADINGS.frame(loadings), tables.CAPABILITY_SCORES.concat(scores)
-
-
-def _series(columns: dict[str, Any]) -> dict[str, pl.Series]:
-    return {name: pl.Series(values) for name, values in columns.items()}
-
-
-def clusters_of(lake: Lake) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """As `clusters`, of what the lake holds."""
-    return clusters(newest_boards(lake))
 
 
 def clusters(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -313,7 +304,7 @@ def clusters(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
             }
             for trial in grouping.tried
         ]
-        placed = {"cluster": grouping.labels, "silhouette_width": grouping.widths}
-        members.append(complete.select(*SNAPSHOT, "entry_id", "model_id").with_columns(**_series(placed)))
+        placed = complete.select(*SNAPSHOT, "entry_id", "model_id")
+        members.append(placed.with_columns(cluster=grouping.labels, silhouette_width=grouping.widths))
     together = tables.MODEL_CLUSTERS.concat(members).with_columns(pl.col("silhouette_width").fill_nan(None))
     return tables.CLUSTER_CHOICES.frame(choices), together
