@@ -164,8 +164,10 @@ def _kernels(store: RawStore) -> bool:
         (performance.REJECTED_ROWS, loaded.rejected),
         (performance.KERNEL_MEASUREMENTS, loaded.measurements),
     ):
-        hold(table, pl.concat(frames))
-    _accounted(pl.concat(loaded.snapshots), rejected=any(not frame.is_empty() for frame in loaded.rejected))
+        hold(table, table.concat(frames))
+    _accounted(
+        performance.SNAPSHOTS.concat(loaded.snapshots), rejected=any(not frame.is_empty() for frame in loaded.rejected)
+    )
     return bool(loaded.measured)
 
 
