@@ -102,7 +102,7 @@ def read_own_file(
             recognised = recognise(payload, suffix, f"{today().isoformat()}_{name}", boards)
     except UNRECOGNISED as error:
         problems = measurement_problems(payload.decode("utf-8-sig", "replace"))
-        raise NotUsable(f"No row of {name} can be used. {summary(problems)}" if problems else str(error)) from error
+        raise (_without_rows(name, problems) if problems else NotUsable(str(error))) from error
     read = _board if recognised.source.startswith(BOARD_PREFIX) else _READERS.get(recognised.source)
     if read is None:
         raise NotUsable(
@@ -121,6 +121,10 @@ def read_own_file(
         raise NotUsable(by_its_name(stored, str(error))) from error
 
 
+def _without_rows(name: str, problems: list[str]) -> NotUsable:
+    return NotUsable(f"No row of {name} can be used. {summary(problems)}")
+
+
 def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Stated) -> OwnFile:
     """Its entries among those of the newest published state of the same board, and the fronts over all of them."""
     lake = Lake(scratch / "lake")
@@ -130,7 +134,7 @@ def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _stated
     own = lake.read(LEADERBOARD_ENTRIES)
     problems = rejected_rows(lake.read(REJECTED_ROWS), stored)
     if own.is_empty():
-        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {summary(problems)}")
+        raise _without_rows(stored.manifest.uri, problems)
     account = snapshots.row(0, named=True)
     base = _published_board(settings, str(account["board"]), str(account["metric_version"]))
     snapshot_id = f"yours-{stored.sha256[:_NAMED]}"
@@ -225,7 +229,7 @@ def _arena_board(stored: RawSnapshot, _settings: Settings, scratch: Path, _state
     loaded = load_boards(RawStore(scratch / "raw"))
     problems = rejected_rows(loaded.rejected, stored)
     if loaded.board.is_empty():
-        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {summary(problems)}")
+        raise _without_rows(stored.manifest.uri, problems)
     publication = _source_name(stored)
     board = loaded.board.with_columns(pl.lit(publication).alias("publication"))
     return OwnFile(
@@ -263,10 +267,10 @@ def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Stat
     if (measured := load_measured(RawStore(scratch / "raw"), declared(settings.home), scratch / "parsed")).height:
         return _predicted(measured, problems, stored, settings)
     if read.results.is_empty():
-        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {summary(problems)}")
+        raise _without_rows(stored.manifest.uri, problems)
     results = read.results.with_columns(
         pl.lit(_source_name(stored)).alias("source"),
-        pl.coalesce("model_id", pl.format("{} (yours)", "name_in_source")).alias("model_id"),
+        pl.coalesce("model_id", _marked_name("name_in_source")).alias("model_id"),
     )
     identified = read.results.filter(pl.col("model_id").is_not_null())
     on_hub, names = identified["name_in_source"].n_unique(), read.results["name_in_source"].n_unique()
