@@ -17,7 +17,7 @@ from pipelines.defs.sources.schedules import daily_boards
 from pipelines.lib.resources import Home
 from pipelines.runs.refresh import refresh
 from tests.unit.boards.test_fetching import CSV, declare
-from tests.unit.sources.hub_server import HubServer, hub_server, status, whole
+from tests.unit.sources.hub_server import HubServer, hub_server, status, whole, without_proxy
 from warehouse.settings import Settings
 
 from .graph_run import Run
@@ -28,9 +28,7 @@ ANSWERS, DOWN = "answers_today", "is_down_today"
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+    without_proxy(monkeypatch)
     monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
     with hub_server() as running:
         yield running
