@@ -119,7 +119,7 @@ def vote_sets(store: RawStore) -> tuple[list[VoteSet], pl.DataFrame]:
     A set is named as its file without folder and suffix; files of one name in several folders keep the folder.
     """
     current, replaced = _newest(store.snapshots(VOTES), _name)
-    stems = pl.Series([_stem(stored.manifest.uri) for stored in current], dtype=pl.String)
+    stems = pl.Series([PurePosixPath(stored.manifest.uri).stem for stored in current], dtype=pl.String)
     shared = set(stems.filter(stems.is_duplicated()))
     sets = [
         VoteSet(str(PurePosixPath(_name(stored)).with_suffix("")) if stem in shared else stem, stored)
@@ -183,7 +183,3 @@ def _board_name(stored: RawSnapshot) -> str:
 def _name(stored: RawSnapshot) -> str:
     """Address without the commit."""
     return _REVISION.sub(r"\1", stored.manifest.uri)
-
-
-def _stem(uri: str) -> str:
-    return PurePosixPath(uri).stem

@@ -423,11 +423,10 @@ def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, 
     }
 
     def read(name: str, template: Template | None) -> pl.Expr:
-        return (
-            pl.lit(None, FACT_SCHEMA[name])
-            if template is None
-            else readers.get(name, _unchanged)(values.text(template, columns))
-        )
+        if template is None:
+            return pl.lit(None, FACT_SCHEMA[name])
+        text = values.text(template, columns)
+        return readers[name](text) if name in readers else text
 
     picked = frame.select(ROW, FILE_PATH, *(read(name, template).alias(name) for name, template in templates.items()))
     joined = picked.join(base, on=[ROW, FILE_PATH], how="inner", maintain_order="left")
@@ -436,7 +435,3 @@ def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, 
         .select(list(FACT_SCHEMA))
         .unique(["source", "name_in_source"], keep="first", maintain_order=True)
     )
-
-
-def _unchanged(value: pl.Expr) -> pl.Expr:
-    return value

@@ -353,9 +353,9 @@ class Votes:
         return ", ".join(Path(self._files[number].uri).name for number in numbers)
 
     def _require(self, name: str, purpose: str) -> None:
-        lacking = [file.uri for file in self._files if name not in file.fields]
-        if lacking:
-            raise FilterUnavailable(f"For {purpose} each vote needs {name}; {lacking[0]} has no such column.")
+        if lacking := self._files_without(name):
+            uri = self._files[lacking[0]].uri
+            raise FilterUnavailable(f"For {purpose} each vote needs {name}; {uri} has no such column.")
 
     def _rejected(self, grouped: pl.DataFrame) -> pl.DataFrame:
         uris = {number: file.uri for number, file in enumerate(self._files)}
