@@ -110,31 +110,20 @@ def local_sweep(
     return dg.MaterializeResult(metadata={"bundle": dg.MetadataValue.path(str(target)), "outcomes": outcomes})
 
 
-@dg.multi_asset(
-    name="profiles",
-    **makes(
-        spec(tables.SNAPSHOTS, [RAW_FILES]),
-        spec(tables.REJECTED_ROWS, [RAW_FILES]),
-        spec(tables.ENVIRONMENTS, [RAW_FILES]),
-        spec(tables.CEILINGS, [RAW_FILES]),
-        spec(tables.POINTS, [RAW_FILES]),
-        spec(tables.LAYERS, [RAW_FILES]),
-        spec(tables.TELEMETRY, [RAW_FILES]),
-        spec(tables.PREDICTION_ERROR, [RAW_FILES]),
-    ),
-)
+_TABLES = (*profile_bundles.MAKERS, tables.REJECTED_ROWS, tables.PREDICTION_ERROR)
+
+
+@dg.multi_asset(name="profiles", **makes(*(spec(table, [RAW_FILES]) for table in _TABLES)))
 def profiles(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Read every stored bundle; predict each point by the ceilings of its device and the points of other models."""
     stored = profile_bundles.load_bundles(RawStore(skyline.settings.raw))
     lake = skyline.lake
     points = profile_bundles.points(stored, predictions_of(stored))
-    yield write(lake, tables.SNAPSHOTS, profile_bundles.snapshots(stored))
     yield write(lake, tables.REJECTED_ROWS, tables.REJECTED_ROWS.concat(stored.rejected))
-    yield write(lake, tables.ENVIRONMENTS, profile_bundles.environments(stored))
-    yield write(lake, tables.CEILINGS, profile_bundles.ceilings(stored))
     yield write(lake, tables.POINTS, points, flagged=points.filter(pl.col("flags") != "").height)
-    yield write(lake, tables.LAYERS, profile_bundles.layers(stored))
-    yield write(lake, tables.TELEMETRY, profile_bundles.telemetry(stored))
+    for table, make in profile_bundles.MAKERS.items():
+        if table is not tables.POINTS:
+            yield write(lake, table, make(stored))
     yield write(lake, tables.PREDICTION_ERROR, prediction_errors(points))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -47,17 +48,9 @@ def _require_valid(stored: RawSnapshot, bundle: Bundle) -> None:
         UnusableBundle: a value is of another kind than its column, or outside its contract.
     """
     bundles = StoredBundles([(stored, bundle)])
-    makers: tuple[tuple[Table, Callable[[], pl.DataFrame]], ...] = (
-        (tables.SNAPSHOTS, lambda: snapshots(bundles)),
-        (tables.ENVIRONMENTS, lambda: environments(bundles)),
-        (tables.CEILINGS, lambda: ceilings(bundles)),
-        (tables.POINTS, lambda: points(bundles, {})),
-        (tables.LAYERS, lambda: layers(bundles)),
-        (tables.TELEMETRY, lambda: telemetry(bundles)),
-    )
-    for table, make in makers:
+    for table, make in MAKERS.items():
         try:
-            broken_rows = violations(table, table.conform(make()))
+            broken_rows = violations(table, table.conform(make(bundles)))
         except (
             ArithmeticError,
             AttributeError,
@@ -130,7 +123,9 @@ _FLOATS = (
 )  # fmt: skip
 
 
-def points(stored: StoredBundles, predictions: Mapping[tuple[str, str], Mapping[str, Any]]) -> pl.DataFrame:
+def points(
+    stored: StoredBundles, predictions: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType({})
+) -> pl.DataFrame:
     """Rows of `marts.profile_points`.
 
     Args:
@@ -222,3 +217,14 @@ def _forward(samples: Sequence[Mapping[str, Any]]) -> Iterable[tuple[float, Mapp
         first = moment if first is None else first
         last = moment
         yield (moment - first) / 1e9, sample
+
+
+MAKERS: Mapping[Table, Callable[[StoredBundles], pl.DataFrame]] = {
+    tables.SNAPSHOTS: snapshots,
+    tables.ENVIRONMENTS: environments,
+    tables.CEILINGS: ceilings,
+    tables.POINTS: points,
+    tables.LAYERS: layers,
+    tables.TELEMETRY: telemetry,
+}
+"""What makes each table of bundles; points with nothing predicted for them."""
