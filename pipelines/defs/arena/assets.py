@@ -54,15 +54,11 @@ def published_arena_ratings(skyline: Home) -> Iterator[dg.MaterializeResult[None
     yield write(skyline.lake, tables.RATING_REFERENCE, published_ratings())
 
 
-_RACE = makes(
-    spec(tables.MODEL_LICENCES, _BOARDS),
-    spec(tables.MODEL_RELEASES, _BOARDS),
-    spec(tables.OPEN_VS_PROPRIETARY, _BOARDS),
-    spec(tables.ORGANISATION_GAPS, _BOARDS),
-    spec(tables.ARENA_PROGRESS, _BOARDS),
-    spec(arena_race.ARENA_SERIES, _BOARDS),
-    spec(arena_race.ARENA_SERIES_LINKS, _BOARDS),
-)
+_RACE_TABLES = (
+    tables.MODEL_LICENCES, tables.MODEL_RELEASES, tables.OPEN_VS_PROPRIETARY, tables.ORGANISATION_GAPS,
+    tables.ARENA_PROGRESS, arena_race.ARENA_SERIES, arena_race.ARENA_SERIES_LINKS,
+)  # fmt: skip
+_RACE = makes(*(spec(table, _BOARDS) for table in _RACE_TABLES))
 _IDENTIFIED = (MODEL_ALIASES, ARCHITECTURES)
 _LICENCES_KNOWN = dg.AssetCheckSpec(
     "licences_are_known",

@@ -35,14 +35,10 @@ _MADE_FROM = (
 )
 
 
-@dg.multi_asset(
-    name="quantisation_loss",
-    **makes(
-        spec(tables.QUANTISATION_LOSS, _INPUTS),
-        spec(tables.QUANTISATION_PAIRS, _INPUTS),
-        spec(tables.QUANTISATION_ERRORS, _INPUTS),
-    ),
-)
+_FITTED = (tables.QUANTISATION_LOSS, tables.QUANTISATION_PAIRS, tables.QUANTISATION_ERRORS)
+
+
+@dg.multi_asset(name="quantisation_loss", **makes(*(spec(table, _INPUTS) for table in _FITTED)))
 def quantisation_loss(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Fit losses by bits, recipe, size and task; predict every format, and every measured pair by other models."""
     lake = skyline.lake
@@ -59,5 +55,5 @@ def quantisation_loss(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     def part(place: int) -> pl.DataFrame:
         return fitted()[place]
 
-    for place, table in enumerate((tables.QUANTISATION_LOSS, tables.QUANTISATION_PAIRS, tables.QUANTISATION_ERRORS)):
+    for place, table in enumerate(_FITTED):
         yield write(lake, table, stored_frame(lake, table.name, _MADE_FROM, state, partial(part, place)))

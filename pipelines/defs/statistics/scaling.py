@@ -1,6 +1,5 @@
 """Rows of the tables on score against size: fits, residuals, bends, returns, density, and the sixteen chat models."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,20 +20,15 @@ _OUTLIER = 2.0
 _VARIANT = r"\(.+\)$"
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """Rows of each table of score against size."""
-
-    fits: pl.DataFrame
-    residuals: pl.DataFrame
-    shapes: pl.DataFrame
-    returns: pl.DataFrame
-    density: pl.DataFrame
-    density_trend: pl.DataFrame
+SCALING = (
+    tables.SCALING_FITS, tables.SCALING_RESIDUALS, tables.SCALING_SHAPE, tables.DIMINISHING_RETURNS,
+    tables.CAPABILITY_DENSITY, tables.CAPABILITY_DENSITY_TREND,
+)  # fmt: skip
+"""Tables of score against size."""
 
 
-def scaling(of: Boards) -> Scaling:
-    """Everything on score against size, of the newest whole snapshot of each board."""
+def scaling(of: Boards) -> tuple[pl.DataFrame, ...]:
+    """Rows of each of SCALING, of the newest whole snapshot of each board."""
     fits: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     trends: list[dict[str, Any]] = []
@@ -65,7 +59,7 @@ def scaling(of: Boards) -> Scaling:
             density, growth = _density(named, sized, families)
             dense.append(density)
             trends += growth
-    return Scaling(
+    return (
         tables.SCALING_FITS.frame(fits),
         tables.SCALING_RESIDUALS.concat(residuals),
         tables.SCALING_SHAPE.frame(shapes),
