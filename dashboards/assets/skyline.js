@@ -187,6 +187,17 @@
     }
   })
 
+  // A mark that stands for a model or a device was clicked. Inside another page its own page opens beside that one. A
+  // finger first shows what the mark is, as there is no pointing without touching; the second touch opens.
+  let touched = "", isTouch = false
+  document.addEventListener("pointerdown", (event) => { isTouch = event.pointerType === "touch" }, true)
+  document.addEventListener("skyline:open", ({detail: {kind, name}}) => {
+    const address = `${kind}/${String(name).split("/").map(encodeURIComponent).join("/")}`
+    if (isTouch && touched !== address) { touched = address; return }
+    if (window.parent === window) location.assign(address)
+    else window.open(address, "_blank", "noopener")
+  })
+
   // A table that lays itself out again takes its rows out and puts them back, and a browser forgets a press whose
   // element was taken out, even for a moment: the mouse goes up and no click follows. Then we say the click, if what
   // lies under the mouse is still what was pressed.

@@ -129,7 +129,8 @@ def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _stated
     own = lake.read(LEADERBOARD_ENTRIES)
     problems = rejected_rows(lake.read(REJECTED_ROWS), stored)
     if own.is_empty():
-        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {summary(problems)}")
+        why = summary(problems) or "Below its header there is none."
+        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {why}")
     account = snapshots.row(0, named=True)
     base = _published_board(settings, str(account["board"]), str(account["metric_version"]))
     snapshot_id = f"yours-{stored.sha256[:_NAMED]}"
@@ -212,7 +213,7 @@ def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _stated: St
     problems = rejected_votes(stored.path) if rated.rejected.height else []
     if rated.ratings["rating"].is_null().all():
         raise NotUsable(
-            f"No model of {stored.manifest.uri} can be rated. {summary(problems)} {' '.join(notes)}".strip()
+            f"No model of {stored.manifest.uri} can be rated. {summary(problems) or ' '.join(notes)}".strip()
         )
     refused = int(rated.rejected["votes"].sum())
     return OwnFile(

@@ -6,9 +6,10 @@ import duckdb
 import panel as pn
 import polars as pl
 
+from dashboards.charts.opening import with_pages
 from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data
-from dashboards.finding import address_of_device, address_of_model
+from dashboards.finding import address_of_device, address_of_model, judged
 from dashboards.pages.advisor.state import USUAL, AdvisorState
 from dashboards.pages.roofline.state import roofline_address
 from dashboards.parts import ability as words
@@ -16,6 +17,7 @@ from dashboards.parts import controls, engine_options, formats, page, theme
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact
 from dashboards.parts.how_far_off import address_of_error
+from dashboards.parts.names import linked, named
 from dashboards.parts.page import Content
 from dashboards.parts.table_card import TableCard, frame
 from dashboards.parts.templates import render
@@ -128,12 +130,12 @@ class Advisor:
         self._show(advice)
         fleet = need.fleet or Fleet(((door.device(need.accelerator), need.devices),))
         whole = f"{fleet.usable_memory_bytes / GIB:.1f} GiB usable{' in all' if len(fleet.devices) > 1 else ''}"
-        lasting = " ".join(advice.notes)
+        lasting = linked(" ".join(advice.notes), judged(self.data))
         self.chart_card.show(
             f"Most capable models that run on {need.machine}",
             f"{whole}; {int(state.context):,} tokens of context, {state.users} at a time; {advice.engine}", "",
             "Ability on the scale of the Epoch Capabilities Index, with its 90 % interval, minus what the format costs",
-            f"{lasting} Each model is shown in its highest-precision format that fits and is fast enough. "
+            lasting + " Each model is shown in its highest-precision format that fits and is fast enough. "
             "Where intervals overlap, the difference may be noise.",
         )  # fmt: skip
 
@@ -143,7 +145,7 @@ class Advisor:
         self.answer.object = (
             render(
                 __file__, "answer.html", best=advice.best, others=advice.within_noise, need=advice.need,
-                second=runs[1] if len(runs) > 1 else None, address_of_model=address_of_model,
+                second=runs[1] if len(runs) > 1 else None, address_of_model=address_of_model, named=named,
                 address_of_error=address_of_error, machine=self._machine_link(advice),
                 roofline=self._roofline(advice.best),
             )
@@ -251,4 +253,5 @@ def dots(runs: list[Candidate]) -> Rows:
         },
     ).with_columns(colour=pl.lit(theme.COLOURS[0]), mark=pl.lit("circle"), fill=pl.lit(0.85))  # fmt: skip
     names = [f"{run.model_id.rsplit('/', maxsplit=1)[-1]} · {run.weight_format}" for run in runs]
+    marks = with_pages(marks, {f"{run.model_id} in {run.weight_format}": run.model_id for run in runs})
     return Rows(names=names, marks=marks, axis="Ability (index points)", row_px=26)

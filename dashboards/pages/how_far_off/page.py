@@ -104,7 +104,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
         self.notes.object = page.notes(self._notes)
         stage = self.state.stage
         chosen, named = text.rows_of(self.shipped, stage)
-        self.answer.object = block("lead", text.first_sentence(self.shipped, stage))
+        self.answer.object = block("lead", named(text.first_sentence(self.shipped, stage)))
         self.dots.show(text.dots(chosen, named))
         title = f"Error of {stage}, by engine" if named == "engine" else "Error by what is timed, all engines together"
         self.dots_card.show(

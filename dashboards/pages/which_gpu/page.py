@@ -13,7 +13,6 @@ from dashboards.pages.which_gpu import text
 from dashboards.pages.which_gpu.state import METRICS, MOST_MODELS, WhichGpuState, chosen
 from dashboards.parts import controls, engine_options, formats, page
 from dashboards.parts.page import Content
-from dashboards.parts.templates import block
 from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS as PUE
 from profiling.answers.matrix import matrix
 from profiling.devices.accelerators import GIB
@@ -130,7 +129,7 @@ class WhichGpu:
         fits = self.cells.filter(pl.col("verdict") == "fits").height
         counts = f"{fits} of {self.cells.height} combinations fit on at most 128 devices; click one for its details"
         sequences = f"{state.concurrency:,} sequences of {state.context:,} tokens"
-        self.heading.object = block("heading", label, f"{sequences}, decoding. {counts}.")
+        self.heading.object = page.heading(label, f"{sequences}, decoding. {counts}.")
         calibrated = [name for name in names if name in self.door.calibrations]
         measured = f"Calibrated on measured kernels: {', '.join(calibrated)}; " if calibrated else ""
         rest = "all others by documented default efficiencies" if calibrated else "Documented default efficiencies"

@@ -5,27 +5,33 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipelines.sources.measurements.llama_bench import gguf_format, llama_bench
-from pipelines.sources.measurements.rows import Row, at, measured, milli
+from pipelines.sources.measurements.rows import DamagedMeasurements, Row, at, measured, milli, number_in
 
 Document = Mapping[str, Any]
 
 
 def vllm_serve(document: Document) -> Iterator[Row | None] | None:
     """`vllm bench serve --save-result`, and SGLang's `bench_serving`, which began as the same script."""
-    if not {"mean_ttft_ms", "mean_tpot_ms", "output_throughput", "completed"} <= document.keys():
+    # Without one of them it is a damaged file of this tool, and no other tool writes three.
+    if len(OF_SERVING & document.keys()) < len(OF_SERVING) - 1:
         return None
-    completed = float(document["completed"]) or 1.0
-    output_tokens, input_tokens = (document.get(name) or 0 for name in ("total_output_tokens", "total_input_tokens"))
+    completed, ttft_ms, tpot_ms, throughput = (
+        number_in(document, name) for name in ("completed", "mean_ttft_ms", "mean_tpot_ms", "output_throughput")
+    )
+    if not completed:
+        raise DamagedMeasurements("completed is 0: no request was answered, so nothing was measured")
+    output_tokens, input_tokens = (
+        number_in(document, name) if document.get(name) is not None else 0.0
+        for name in ("total_output_tokens", "total_input_tokens")
+    )
     backend = str(document.get("backend") or document.get("endpoint_type") or "").casefold()
     sglang = "sglang" in backend or ("dataset_name" in document and "model_id" not in document)
-    seconds = (milli(document["mean_ttft_ms"]) or 0.0) + (milli(document["mean_tpot_ms"]) or 0.0) * float(
-        output_tokens
-    ) / completed
+    seconds = (ttft_ms + tpot_ms * output_tokens / completed) / 1e3
     rate = document.get("request_rate")
     random = rate not in {None, "inf"} and str(rate) not in {"inf", "Infinity"}
     # Where requests come by themselves, the most that may be in flight is a bound and not how many there were.
     most = None if random else document.get("max_concurrency")
-    in_flight = most or float(document["completed"]) * seconds / float(document["duration"])
+    in_flight = most or completed * seconds / number_in(document, "duration")
     server = document.get("server_info")
     server = server if isinstance(server, Mapping) else {}
     ways = document.get("tensor_parallel_size") or server.get("tp_size")
@@ -39,19 +45,21 @@ def vllm_serve(document: Document) -> Iterator[Row | None] | None:
         "device_count": ways,
         "parallelism": f"TP{ways}" if ways else None,
         "batch": round(float(in_flight), 2),
-        "input_tokens": float(input_tokens) / completed,
-        "output_tokens": float(output_tokens) / completed,
+        "input_tokens": input_tokens / completed,
+        "output_tokens": output_tokens / completed,
         "note": f"Poisson {rate} req/s" if random else None,
     }
     return iter(
         (
-            measured("tpot_s", milli(document["mean_tpot_ms"]), "serving", **shared),
-            measured("ttft_s", milli(document["mean_ttft_ms"]), "serving", **shared),
-            measured("output_tokens_per_s", document["output_throughput"], "serving", **shared),
+            measured("tpot_s", tpot_ms / 1e3, "serving", **shared),
+            measured("ttft_s", ttft_ms / 1e3, "serving", **shared),
+            measured("output_tokens_per_s", throughput, "serving", **shared),
         )
     )
 
 
+OF_SERVING = frozenset({"mean_ttft_ms", "mean_tpot_ms", "output_throughput", "completed"})
+"""Fields that `vllm bench serve` always writes."""
 _SERVERS = (("sglang", "SGLang"), ("vllm", "vLLM"), ("trt", "TensorRT-LLM"), ("lmdeploy", "lmdeploy"))
 
 
@@ -60,7 +68,7 @@ def vllm_latency(document: Document) -> Iterator[Row | None] | None:
     if not {"avg_latency", "latencies"} <= document.keys():
         return None
     shared = {"source": "vllm bench latency", "engine": "vLLM", "n": len(document["latencies"])}
-    return iter((measured("request_s", document["avg_latency"], "generate", **shared),))
+    return iter((measured("request_s", number_in(document, "avg_latency"), "generate", **shared),))
 
 
 def vllm_throughput(document: Document) -> Iterator[Row | None] | None:
@@ -69,14 +77,16 @@ def vllm_throughput(document: Document) -> Iterator[Row | None] | None:
         return None
     note = "tokens of prompts and answers together; batch chosen by the engine"
     shared = {"source": "vllm bench throughput", "engine": "vLLM", "note": note, "n": document["num_requests"]}
-    return iter((measured("total_tokens_per_s", document["tokens_per_second"], "serving", **shared),))
+    return iter((measured("total_tokens_per_s", number_in(document, "tokens_per_second"), "serving", **shared),))
 
 
 def sglang_one_batch(document: Document) -> Iterator[Row | None] | None:
     """One line of SGLang's `bench_one_batch`: a prompt pass, and the median step."""
     if not {"prefill_latency", "batch_size", "input_len", "output_len"} <= document.keys():
         return None
-    batch, input_tokens, output_tokens = (float(document[name]) for name in ("batch_size", "input_len", "output_len"))
+    batch, input_tokens, output_tokens = (
+        number_in(document, name) for name in ("batch_size", "input_len", "output_len")
+    )
     shared = {
         "source": "sglang bench_one_batch",
         "engine": "SGLang",
@@ -85,7 +95,7 @@ def sglang_one_batch(document: Document) -> Iterator[Row | None] | None:
     }
     return iter(
         (
-            measured("ttft_s", document["prefill_latency"], "prefill", input_tokens=input_tokens, **shared),
+            measured("ttft_s", number_in(document, "prefill_latency"), "prefill", input_tokens=input_tokens, **shared),
             measured(
                 "tpot_s",
                 document.get("median_decode_latency"),

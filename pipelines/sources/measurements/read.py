@@ -10,7 +10,15 @@ from typing import Any
 import polars as pl
 
 from pipelines.sources.measurements import documents, llama_bench, mlperf, tables, texts
-from pipelines.sources.measurements.rows import SHARED_SCHEMA, Row, Stated, UnknownMeasurements, frame_of, measured
+from pipelines.sources.measurements.rows import (
+    SHARED_SCHEMA,
+    DamagedMeasurements,
+    Row,
+    Stated,
+    UnknownMeasurements,
+    frame_of,
+    measured,
+)  # fmt: skip
 from profiling.foreign import NotJson, parse_json
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from profiling.measure.bundle import UnusableBundle, is_complete, pack, unpack
@@ -69,15 +77,17 @@ def rows_of(text: str, uri: str) -> list[Row | None] | None:
     """Rows by the first reader that knows the text, or None.
 
     Raises:
-        UnknownMeasurements: a tool known here writes such a file, but not with these values.
+        DamagedMeasurements: a tool known here writes such a file, but not with these values.
     """
     try:
         rows = _rows_of(text, uri)
         return None if rows is None else list(rows)
+    except DamagedMeasurements as error:
+        raise DamagedMeasurements(f"{uri}: {error}") from error
     except UnknownMeasurements:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, csv.Error) as error:
-        raise UnknownMeasurements(f"{uri} holds a value that its tool does not write: {error}") from error
+        raise DamagedMeasurements(f"{uri} holds a value that its tool does not write: {error}") from error
 
 
 def _rows_of(text: str, uri: str) -> Iterable[Row | None] | None:
@@ -129,10 +139,19 @@ def _json(text: str, uri: str) -> Iterable[Row | None] | None:
                 raise UnknownMeasurements(f"{uri} is neither JSON nor JSON lines: {error}") from error
             return within
     several = document if isinstance(document, list) else [document]
-    read = [_document(each) for each in several if isinstance(each, dict)]
+    read = [_record(each, place, len(several)) for place, each in enumerate(several, 1) if isinstance(each, dict)]
     if not read or any(rows is None for rows in read):
         return None
     return (row for rows in read if rows is not None for row in rows)
+
+
+def _record(document: dict[str, Any], place: int, of: int) -> list[Row | None] | None:
+    """Rows of one of several documents in a file; which one it is, is said of what is wrong with it."""
+    try:
+        rows = _document(document)
+        return None if rows is None else list(rows)
+    except DamagedMeasurements as error:
+        raise DamagedMeasurements(f"record {place} of {of}, {error}" if of > 1 else str(error)) from error
 
 
 def _document(document: dict[str, Any]) -> Iterator[Row | None] | None:

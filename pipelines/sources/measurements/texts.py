@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipelines.sources.measurements.documents import vllm_serve
+from pipelines.sources.measurements.documents import OF_SERVING, vllm_serve
 from pipelines.sources.measurements.rows import Row, measured
 
 _OLLAMA = re.compile(
@@ -47,7 +47,8 @@ def serving(text: str) -> Iterator[Row | None] | None:
     """Blocks that `vllm bench serve` and SGLang's `bench_serving` print, with model and devices of a command above."""
     blocks = _BLOCK.finditer(text) if _HEAD in text else ()
     documents = [document for block in blocks if (document := _printed(block, text))]
-    read = [rows for document in documents if (rows := vllm_serve(document)) is not None]
+    whole = (document for document in documents if document.keys() >= OF_SERVING)  # others are quoted in part
+    read = [rows for document in whole if (rows := vllm_serve(document)) is not None]
     return (row for rows in read for row in rows) if read else None
 
 
