@@ -169,8 +169,9 @@ class Arena(SessionPage[ArenaState]):
         self._draw_ratings()
         self.comparisons.against_each_other(self.shown)
         words = pl.col("licence_class").fill_null(ratings_classes.UNKNOWN)
-        named = self.shown.join(
-            self.data.ask("arena_model_pages"), left_on="model", right_on="name", how="left", maintain_order="left"
+        pages = arena_pages(self.data, self.shown["model"])
+        named = self.shown.with_columns(
+            pl.col("model").replace_strict(pages, default=None, return_dtype=pl.String).alias("page_of")
         )
         self.table.show(
             named.with_columns(words.replace_strict(ratings_classes.WORDS, default=None).alias("licence_words"))

@@ -55,9 +55,9 @@ _OWN = {
     "naive_mdape_pct": Fact("Rule of thumb, error (%)", "0.0", 110),
 }
 _WORST = {
-    "stage": Fact("Stage", width=170),
     "model": Fact("Model", width=200, link="model/"),
-    "device": Fact("Device", width=140, link="device/"),
+    "device": Fact("Device", width=140, link="device/", stays=True),
+    "stage": Fact("Stage", width=170),
     "ratio": Fact("Predicted over measured", "0.00", 100, stays=True),
     "known_causes": Fact("Possible causes", width=380, wraps=True),
     "engine": Fact("Engine", width=120),

@@ -153,7 +153,8 @@ class OpenVsProprietary(SessionPage[OpenState]):
         above = "some" if board["unknown_above"] else "none"
         more = f"Models of unknown licence left out: {formats.count(left_out)}, {above} above the best open one. "
         unknown = "" if board["gap_points"] is None else words.unknown(board)
-        told = linked(text, pages=arena_pages(self.data, [board["best_open_model"], board["best_proprietary_model"]]))
+        names = [board[name] for name in ("best_open_model", "best_proprietary_model", "lag_model")]
+        told = linked(text, pages=arena_pages(self.data, names))
         self.headline.object = headline_html(told, unknown, (more if left_out else "") + self._where(board["models"]))
 
     def _where(self, n: int, what: str = "models") -> str:
