@@ -26,7 +26,9 @@ def opener(column: str = "name", kind: str = "model") -> TapTool:
         column: Of the source: names as their pages have them; a mark without one opens nothing.
         kind: `model` or `device`.
     """
-    return TapTool(callback=CustomJS(args={"column": column, "kind": kind, "between": BETWEEN_WORDS}, code=_OPEN))
+    return TapTool(
+        visible=False, callback=CustomJS(args={"column": column, "kind": kind, "between": BETWEEN_WORDS}, code=_OPEN)
+    )
 
 
 def with_pages(marks: pl.DataFrame, pages: Mapping[str, str], of: str = "name") -> pl.DataFrame:

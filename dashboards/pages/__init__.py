@@ -38,8 +38,8 @@ PAGES: tuple[Page, ...] = (
     ),
     Page(
         "which_gpu", "Which GPU?", "which-gpu", of_session(which_gpu.WhichGpu),
-        "How many accelerators of each kind a model needs, and what serving it costs.",
-        "Hardware", answers="memory vram price buy cheapest carbon energy", sidebar="Filters",
+        "How many accelerators of each kind a model needs, and what buying them and serving it costs.",
+        "Hardware", answers="memory vram price buy cheap cheaper cheapest carbon energy", sidebar="Filters",
     ),
     Page(
         "processors", "Processors", "processors", of_session(processors.Processors),
@@ -49,7 +49,7 @@ PAGES: tuple[Page, ...] = (
     Page(
         "serve", "Serve", "serve", of_session(serve.Serve),
         "How many devices of each kind meet latency targets for many users, and what a million tokens cost.",
-        "Hardware", answers="price rent api buy throughput energy electricity first token", sidebar="Traffic",
+        "Hardware", answers="price rent api buy cheap cheaper throughput energy electricity", sidebar="Traffic",
     ),
     Page(
         "choices", "Choices", "choices", choices.build,

@@ -33,6 +33,7 @@ def linked(
     models: Iterable[str | None] = (),
     devices: Iterable[str] = (),
     pages: Mapping[str, str] | None = None,
+    addresses: Mapping[str, str] | None = None,
 ) -> Markup:
     """As `named`, for a sentence that names more than have known shapes.
 
@@ -41,12 +42,14 @@ def linked(
         models: Models that it names as their pages do.
         devices: Devices that it names.
         pages: Models that it names otherwise, each with the name of its page.
+        addresses: Names that lead elsewhere than to their page.
     """
-    addresses = {name: address_of_model(page) for name, page in (pages or {}).items()}
-    addresses |= {name: address_of_model(name) for name in models if name}
-    addresses |= {name: address_of_device(name) for name in devices}
+    there = {name: address_of_model(page) for name, page in (pages or {}).items()}
+    there |= {name: address_of_model(name) for name in models if name}
+    there |= {name: address_of_device(name) for name in devices}
+    there |= addresses or {}
     known = _known()
-    more = {begin: {**known.get(begin, {}), **names} for begin, names in _by_beginning(addresses).items()}
+    more = {begin: {**known.get(begin, {}), **names} for begin, names in _by_beginning(there).items()}
     return _with_links(sentence, {**known, **more})
 
 

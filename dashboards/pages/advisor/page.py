@@ -1,10 +1,12 @@
 """Advisor: what to run on my machine, in which format, how fast, for how long a context, and on what evidence."""
 
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import duckdb
 import panel as pn
 import polars as pl
+from markupsafe import Markup
 
 from dashboards.charts.opening import with_pages
 from dashboards.charts.ratings import Rows, RowsChart
@@ -85,6 +87,7 @@ class Advisor:
         self.notes, self.answer = page.html(), page.html()
         self.offload = page.html()
         self.offload_card = page.card(self.offload, visible=False)
+        self.answer_card = page.card(self.answer)
         self.chart = RowsChart(_CHART)
         self.chart_card = ChartCard(_CHART, self.chart.figure)
         self.table = TableCard("advice", _FACTS, self._describe, self.data)
@@ -117,13 +120,20 @@ class Advisor:
         )  # fmt: skip
         return need, door, [machine.note] if machine.note else []
 
+    def _choosing(self, problem: str) -> Markup:
+        """A problem with the machine, in which each machine that could be meant chooses it."""
+        others = [pair for pair in parse_qsl(self.state.address().lstrip("?")) if pair[0] != "machine"]
+        names = resolve_device(self.state.machine, self.data.door().devices).candidates
+        chosen = {name: f"advisor?{urlencode([('machine', name), *others])}" for name in names}
+        return linked(problem, addresses=chosen)
+
     def _advise(self) -> None:
         state = self.state
         try:
             need, door, notes = self._need()
             advice = advise(door, self.data.evidence(), need)
         except ProfilingError as error:
-            self.notes.object = page.notes([*self._settled, str(error)])
+            self.notes.object = page.notes([*self._settled, self._choosing(str(error))])
             self._show(None)
             return
         self.notes.object = page.notes([*self._settled, *notes])
@@ -157,6 +167,10 @@ class Advisor:
             render(__file__, "offload.html", offload=offloaded, address_of_model=address_of_model) if offloaded else ""
         )
         self.offload_card.visible = offloaded is not None
+        # Where no machine is meant there is nothing to frame.
+        for part in (self.answer_card, self.table.card):
+            part.visible = advice is not None
+        self.chart_card.column.visible = bool(runs)
         self.chart.show(dots(runs))
         rows = frame([{**candidate.row(), "group": _GROUPS[candidate.verdict]} for candidate in candidates])
         self.table.show("All candidates", "By verdict, most capable first", rows)
@@ -210,7 +224,7 @@ class Advisor:
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,
-            page.card(self.answer),
+            self.answer_card,
             self.offload_card,
             self.chart_card.column,
             self.table.card,

@@ -284,9 +284,8 @@ class Choices:
             missing = rows.filter(~pl.col("is_choosable")).sort("models", descending=True).head(2)
             why = "; ".join(f"{formats.count(row['models'])}: {row['outcome']}" for row in missing.to_dicts())
             total = formats.count(int(rows["models"].sum()))
-            parts.append(
-                f"{formats.boards(source)}: {formats.count(choosable)} of {total} can be placed{f' ({why})' if why else ''}"
-            )
+            reasons = f" ({why})" if why else ""
+            parts.append(f"{formats.boards(source)}: {formats.count(choosable)} of {total} can be placed{reasons}")
         return page.caption(". ".join(parts) + '. All of it: `skyline sql "FROM marts.choice_coverage"`.')
 
     def _turn_round(self) -> None:
