@@ -32,8 +32,8 @@ _FACTS = {
     "parameters_active": "Active parameters", "model_type": "Kind of training", "licence": "Licence",
     "licence_class": "Licence class", "release_date": "Released", "release_basis": "Basis of the date",
     "is_on_hub": "Weights on the hub", "is_merged": "Made by merging", "is_official_provider": "Official provider",
-    "architecture_id": "Runs as", "architecture_evidence": "Architecture known by", "open_llm_v2_precision": "Measured in",
-    "open_llm_v2_as_of_date": "Open LLM v2 of", "arena_as_of_date": "Arena of",
+    "architecture_id": "Runs as", "architecture_evidence": "Architecture known by",
+    "open_llm_v2_precision": "Measured in", "open_llm_v2_as_of_date": "Open LLM v2 of", "arena_as_of_date": "Arena of",
 }  # fmt: skip
 
 
