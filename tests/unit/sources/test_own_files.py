@@ -197,7 +197,7 @@ def test_a_spreadsheet_with_other_separators_a_mark_or_decimal_commas_is_read(re
         ("votes.csv", "model_a,model_b,result\nm,n,model_a\n", "no column winner"),
         ("2026-01-01.csv", LEADERBOARD.partition("\n")[2], "Line 1 holds values"),
         ("2026-01-01.csv", LEADERBOARD.replace("GPQA", "BBH"), "Line 1 names 'BBH' more than once"),
-        ("2026-01-01.csv", LEADERBOARD.partition("\n")[0] + "\n", "Below its header there is none"),
+        ("2026-01-01.csv", LEADERBOARD.partition("\n")[0] + "\n", "There is none in it"),
         ("2026-01-01.csv", LEADERBOARD.replace("me/tiny", "mé/tiny").encode("latin-1"), "line 2 is not UTF-8"),
         ("2026-01-01.csv", LEADERBOARD.replace("me/tiny", '"me/tiny'), "a quote opens on line 2"),
         ("serve.json", '{"mean_ttft_ms": 1, "mean_tpot_ms": NaN, "output_throughput": 2, "completed": 3}',
