@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext
 
 from dashboards.data import Data
 from dashboards.parts.names import named
 from dashboards.parts.page import about
 from warehouse.settings import Settings
 
-from .served_pages import Visit
+from .served_pages import Served, Visit
 
 pytestmark = [pytest.mark.page]
 
@@ -99,3 +100,17 @@ def test_a_mark_of_a_chart_opens_the_page_of_what_it_stands_for_and_says_so_befo
     visit.settle()
     page.get_by_role("heading", level=1).first.wait_for()
     assert visit.errors == []
+
+
+def test_a_finger_is_told_what_it_touched_and_led_there(browser: BrowserContext, served: Served) -> None:
+    assert browser.browser is not None
+    phone = browser.browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    visit = Visit(phone.new_page(), served.url)
+    page = visit.open("leaderboard")
+    page.evaluate(_POINT, "ability")  # scrolls
+    visit.settle()
+    place = page.evaluate(_POINT, "ability")
+    page.touchscreen.tap(place["x"], place["y"])
+    page.get_by_role("link", name="Open the page of").tap()
+    page.wait_for_url("**/model?id=*")
+    phone.close()
