@@ -31,7 +31,7 @@ _UNLIKE_TRANSFORMERS = frozenset({"inkling_vision"})
 """Towers that are no transformers: patches are joined step by step."""
 _READ_WHOLE = frozenset({"blt"})
 """Families every part of whose configs is of the decoder, or named by its reader."""
-_DENSE_AHEAD = ("inkling",)
+_DENSE_AHEAD = ("inkling", "motif", "Motif")
 """Families whose layers that predict ahead have no experts (transformers)."""
 MTP_FIELDS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "_num_mtp_layers",
           "mtp_num_layers", "num_mtp_layers")  # fmt: skip
