@@ -177,6 +177,8 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
     for key in dict.fromkeys((*_TOWERS, *places, *whole)):
         if part := _beside(key, whole, places.get(key, Place()), model.hidden_size):
             yield part
+    if isinstance(tower := whole.get("mm_vision_tower"), str):  # LLaVA before transformers had it
+        yield Uncounted(f"vision tower {tower.rpartition('/')[2]}", None)
     seen = text.get("moe_intermediate_size")
     if isinstance(seen, list) and len(seen) == 2 and isinstance(seen[1], int):  # ERNIE 4.5 VL, whose images have theirs
         experts = sum(n * step.count for n, step in model.counted_steps() if isinstance(step, Experts))
