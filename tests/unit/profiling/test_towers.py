@@ -38,7 +38,7 @@ TOWERS = {
     "qwen3_asr": 319_051_904, "qwen3_omni_moe_thinker": 1_216_843_888, "qwen3_vl": 566_949_104,
     "qwen3_vl_moe": 566_949_104, "shieldgemma2": 94_654_464, "smolvlm": 171_270_144, "step3p7": 1_981_014_784,
     "t5gemma2": 94_654_464, "unlimited_ocr": 400_770_048, "video_llama_3": 105_577_728, "video_llava": 627_339_264,
-    "vipllava": 341_274_624, "voxtral": 662_134_784, "janus": 423_980_683, "nemo_speechlm": 791_017_455,
+    "vipllava": 341_274_624, "voxtral": 662_134_784, "janus": 423_980_683, "nemo_speechlm": 783_812_815,
     "qwen2_5_omni": 10_770_749_312, "vibevoice_asr": 722_675_072,
 }  # fmt: skip
 """What transformers 5.23 builds beside the text decoder by the defaults of each family."""
