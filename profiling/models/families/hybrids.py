@@ -9,8 +9,9 @@ from profiling.errors import InvalidConfig
 from profiling.models.architecture import Architecture
 from profiling.models.families import reading
 from profiling.models.families.assembly import Config, Ends, decoder
-from profiling.models.families.forms import Form, base, ends_of, layers_of, with_defaults
+from profiling.models.families.forms import Form, base, declared, ends_of, layers_of, with_defaults
 from profiling.models.families.spec import LayerSpec
+from profiling.models.families.traits import FORMS
 from profiling.models.steps import Embedding, Linear, Normalisation, Step
 
 _LFM2 = Form(query_key_norm="head", tied=True, state=reading.short_convolution)
@@ -245,6 +246,15 @@ def _hashed_tables(config: Config, hidden: int) -> tuple[Step, ...]:
     )  # fmt: skip
 
 
+_OF_DELTA = ("linear_num_heads", "linear_head_dim", "linear_attn_config", "kda_safe_gate", "kda_lower_bound")
+
+
+def bailing_hybrid(config: Config) -> Architecture:
+    """Ling 3.0 (delta attention); where nothing of it is stated Ling and Ring 2.5 and 2.6 (lightning attention)."""
+    is_delta = config.get(*_OF_DELTA) is not None
+    return declared(FORMS["bailing_hybrid" if is_delta else "bailing_moe_linear"])(config)
+
+
 def mamba(config: Config) -> Architecture:
     """Mamba, Falcon-Mamba and Mamba-2 (Codestral Mamba): every layer is a state alone, without a feed-forward block."""
     hidden = config.integer("hidden_size")
@@ -308,7 +318,8 @@ def mllama(config: Config) -> Architecture:
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
     "lfm2": lfm2, "kimi_linear": kimi_linear, "granitemoehybrid": granite_hybrid, "falcon_h1": falcon_h1,
     "nemotron_h": nemotron_h, "nemotron-nas": nemotron_nas, "gemma3n_text": gemma3n, "gemma3n": gemma3n,
-    "gemma4_text": gemma4, "gemma4": gemma4, "longcat_flash": longcat, "longcat_flash_ngram": longcat,
+    "gemma4_text": gemma4, "gemma4": gemma4, "bailing_hybrid": bailing_hybrid,
+    "longcat_flash": longcat, "longcat_flash_ngram": longcat,
     "mamba": mamba, "mamba2": mamba, "falcon_mamba": mamba, "mllama_text_model": mllama, "mllama": mllama,
     "molmo2_text": molmo2, "molmo2": molmo2,
 }  # fmt: skip

@@ -210,7 +210,7 @@ ALIASES: Mapping[str, str] = {
     "hunyuan_vl_text": "hunyuan_v1_dense", "hunyuan_vl": "hunyuan_v1_dense",
     "cohere_compass_text": "cohere2", "fuyu": "persimmon", "cosmos3_edge_text": "arcee", "telechat3": "llama",
     "youtu_llm": "youtu", "hunyuan": "hunyuan_v1_moe", "aquila": "llama", "xverse": "llama", "skywork": "llama",
-    "nanbeige": "llama", "solar": "llama", "Keye": "qwen3", "KeyeVL1_5": "qwen3",
+    "solar": "llama", "Keye": "qwen3", "KeyeVL1_5": "qwen3",
     "llava": "llama", "llava_llama": "llama", "llava_mistral": "mistral", "llava_qwen": "qwen2", "llava_qwen2": "qwen2",
 }  # fmt: skip
 """Names under which a known family is published as well."""

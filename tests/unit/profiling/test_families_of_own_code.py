@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from profiling.errors import InvalidConfig
-from profiling.models.sources import from_config
+from profiling.models.load import load
+from profiling.models.sources import from_config, model_configs
 from profiling.roofline.operators import operators
 from profiling.roofline.workload import Workload
 
@@ -82,6 +83,25 @@ def test_parameters_are_about_those_that_makers_publish(fields: dict[str, Any], 
     model = from_config(fields, "published")
     assert model.parameters_total / 1e9 == pytest.approx(total, rel=2e-3)
     assert model.parameters_active / 1e9 == pytest.approx(active, rel=3e-3)
+
+
+def test_models_of_the_catalogue_that_no_library_builds_have_the_hubs_total() -> None:
+    exact = {"Snowflake/snowflake-arctic-instruct", "Motif-Technologies/Motif-2-12.7B-Instruct", "stepfun-ai/step3",
+             "upstage/solar-pro-preview-instruct"}  # fmt: skip
+    for name in exact:
+        model = load(name)
+        whole = model.parameters_total + sum(part.parameters or 0 for part in model.not_counted)
+        assert whole == model_configs()[name]["parameters_on_hub"], name
+
+
+@pytest.mark.parametrize("name", ["inclusionAI/Ling-2.6-flash", "inclusionAI/Ling-2.6-1T"])
+def test_ling_2_6_has_lightning_attention_and_latents_in_every_eighth_layer(name: str) -> None:
+    model = load(name)
+    whole = model.parameters_total + sum(part.parameters or 0 for part in model.not_counted)
+    assert whole == pytest.approx(model_configs()[name]["parameters_on_hub"], rel=1e-6)
+    heads, layers = model.heads, model.main.depth
+    assert model.kv_bytes_per_token() == layers // 8 * 576 * 2
+    assert model.state_bytes_per_sequence() == layers * 7 // 8 * heads * 128 * 128 * 4
 
 
 def test_jais_has_a_gate_and_no_table_of_positions() -> None:
