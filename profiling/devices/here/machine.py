@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from profiling.devices.device import GIB, GIGA, Accelerator
 from profiling.devices.names import Resolved, resolve_device
@@ -88,6 +89,19 @@ def _gpu(gpu: Gpu, machine: Machine) -> Found:
     label = gpu.name
     if gpu.cores:
         label += f" {gpu.cores}-core"
+    found = _named(gpu, machine, label)
+    # Graphics of a processor often bear a brand alone ("Radeon Graphics"), where the processor's name says which.
+    # One with more memory than is left to the system (96 of 128 GB) is that of a processor as well.
+    is_inside = gpu.shares_memory or gpu.memory_bytes is None or gpu.memory_bytes > (machine.memory_bytes or inf)
+    if found.device is None and machine.processor and is_inside:
+        by_processor = _named(gpu, machine, machine.processor.name)
+        if by_processor.device is not None and by_processor.device.unified_memory:
+            return by_processor
+    return found
+
+
+def _named(gpu: Gpu, machine: Machine, label: str) -> Found:
+    """The device of that name, with the memory that was reported."""
     answer = resolve_device(label)
     match = answer.devices[0][0] if answer.devices else answer.fullest
     shares = gpu.shares_memory or (match is not None and match.unified_memory)
@@ -101,6 +115,9 @@ def _gpu(gpu: Gpu, machine: Machine) -> Found:
     if not answer.devices:
         return Found(name=gpu.name, reported_by=gpu.reported_by, device=None, note=answer.note)
     device = answer.devices[0][0]
+    if gpu.shares_memory and not device.unified_memory:  # "Arc Graphics": no card of that brand is meant
+        note = f"{gpu.name} is part of a processor that is not in the table of devices"
+        return Found(name=gpu.name, reported_by=gpu.reported_by, device=None, note=note)
     if size:
         # What is measured here goes before what is known of others.
         device = replace(device, reported_memory_bytes=size)

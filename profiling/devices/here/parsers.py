@@ -75,9 +75,8 @@ def _amd(name: str, vram: float | None, reported_by: str) -> Gpu:
     # "Navi 21 [Radeon RX 6800/6800 XT / 6900 XT]": the marketing name is in the brackets.
     inner = re.search(r"\[([^\[\]]+)\]$", name)
     is_integrated = vram is not None and vram < _LEAST_GPU_BYTES
-    return Gpu(
-        name=inner[1] if inner else name, memory_bytes=vram, reported_by=reported_by, shares_memory=is_integrated
-    )
+    whole = (inner[1] if inner else name).removesuffix(" VF")  # a card that is passed whole to a virtual machine
+    return Gpu(name=whole, memory_bytes=vram, reported_by=reported_by, shares_memory=is_integrated)
 
 
 def lspci(text: str) -> dict[str, str]:
