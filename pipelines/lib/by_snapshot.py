@@ -64,12 +64,8 @@ def write_parts(
     before = [_parts_before(lake, table) for table in tables]
 
     def part(snapshot: Wanted) -> list[Part]:
-        made_from = hashlib.sha256(f"{code()} {snapshot.made_from!r}".encode()).hexdigest()
-        previous = [(table, parts.get(snapshot.name)) for table, parts in zip(tables, before, strict=True)]
-        same = [
-            part for table, part in previous if part and part.made_from == made_from and lake.is_intact(table, part)
-        ]
-        if len(same) == len(tables):
+        made_from = _digest(snapshot.made_from)
+        if same := _made_before(lake, tables, before, snapshot.name, made_from):
             return same
         return [
             lake.add_part(table, snapshot.name, rows.frame.select(table.column_names), made_from, rows.facts)
@@ -84,6 +80,31 @@ def write_parts(
     for table, parts in zip(tables, by_table, strict=True):
         lake.list_parts(table, parts)
     return by_table
+
+
+def not_made(lake: Lake, tables: Sequence[Table], made_from: Mapping[str, Hashable]) -> list[str]:
+    """Names of the snapshots of which not every table has the rows, made of the same by the same code.
+
+    Args:
+        lake: Where the tables are.
+        tables: All are kept by snapshot.
+        made_from: What decides the rows of each snapshot, as in `Wanted`.
+    """
+    before = [_parts_before(lake, table) for table in tables]
+    return [name for name, state in made_from.items() if not _made_before(lake, tables, before, name, _digest(state))]
+
+
+def _digest(made_from: Hashable) -> str:
+    return hashlib.sha256(f"{code()} {made_from!r}".encode()).hexdigest()
+
+
+def _made_before(
+    lake: Lake, tables: Sequence[Table], before: Sequence[Mapping[str, Part]], name: str, made_from: str
+) -> list[Part]:
+    """The snapshot's part of each table; none if any table lacks it."""
+    found = [(table, parts.get(name)) for table, parts in zip(tables, before, strict=True)]
+    same = [part for table, part in found if part and part.made_from == made_from and lake.is_intact(table, part)]
+    return same if len(same) == len(tables) else []
 
 
 def _parts_before(lake: Lake, table: Table) -> dict[str, Part]:

@@ -24,6 +24,7 @@ from profiling.answers.evidence import Evidence, Lost, in_format
 from profiling.answers.question import Question, split_over
 from profiling.answers.widest_format import Tried, widest
 from profiling.devices.accelerators import Accelerator
+from profiling.devices.fleet import Fleet
 from profiling.engines.families import reads
 from profiling.engines.formats import FORMATS, formats_of
 from profiling.errors import InvalidWorkload, ProfilingError, UnsupportedPrecision
@@ -31,7 +32,7 @@ from profiling.memory.engines import borrowed, cannot_run, default_engine, runs_
 from profiling.memory.need import max_context, memory_need
 from profiling.models.architecture import Architecture
 from profiling.roofline.estimate import estimate
-from profiling.roofline.precisions import precision_for
+from profiling.roofline.precisions import least_weight_bytes, precision_for
 from profiling.roofline.workload import Workload
 
 USES: Mapping[str, str] = {
@@ -123,16 +124,17 @@ def advise(door: Door, evidence: Evidence, need: Need, formats: Sequence[str | N
     notes += [*borrowed(engine), *([old] if (old := cannot_run(engine, device)) else [])]
     notes += unset_options(engine, need.options)
     host_memory = HostMemory.of(door, device, need, tuple(formats) or FORMATS[LAYERED], notes)
+    room = (need.fleet or Fleet(((device, need.devices),))).usable_memory_bytes
     candidates: list[Candidate] = []
     counts = dict.fromkeys(_ORDER, 0)
     out = _LeftOut(engine)
     for row, model in _judged(door, evidence, need, out):
+        offloads = host_memory is not None and counts["needs offload"] < _MOST_SHOWN["needs offload"]
+        shows_larger = offloads or counts["needs more memory"] < _MOST_SHOWN["needs more memory"]
+        if not shows_larger and all(least_weight_bytes(model, each) > room for each in choices):
+            continue
         candidate = _candidate(door, model, device, engine, choices, need, row)
-        if (
-            candidate.verdict == "needs more memory"
-            and host_memory
-            and counts["needs offload"] < _MOST_SHOWN["needs offload"]
-        ):
+        if candidate.verdict == "needs more memory" and host_memory and offloads:
             candidate = host_memory.candidate(door, model, need, row) or candidate
         lost = evidence.lost(model, candidate.weight_format, need.kv_bits, CACHE_TASKS[need.use])
         candidate = replace(_with_loss(candidate, lost), measured=evidence.measured(model, candidate.weight_format))

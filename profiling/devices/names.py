@@ -188,9 +188,15 @@ def find(name: str, known: Mapping[str, Accelerator] | None = None) -> Accelerat
 
 
 def _normalised(text: str) -> str:
-    """Lower case, single spaces, no marks that only registries use."""
+    """Lower case, single spaces, no marks that only registries use; systems and nicknames as the devices they mean."""
     plain = _MARKS.sub(" ", text.casefold())
     plain = " ".join(plain.replace("max+", "max").replace("_", "-").split())
+    if text in table():  # no name of the table is another's nickname, and looking for that takes a tenth of a second
+        return plain
+    return _with_other_names(plain)
+
+
+def _with_other_names(plain: str) -> str:
     for pattern, devices in (*_SYSTEMS, *_other_names()):
         plain = pattern.sub(devices, plain)
     return plain.strip()

@@ -308,7 +308,7 @@ def max_context(
         return int(tried[-1]) if fits else 0
     low, high = int(tried[fits - 1]), int(tried[fits])
     while high - low > 1:
-        between = np.unique(np.floor(np.linspace(low, high, _TRIED_AT_ONCE)))[1:-1]
+        between = np.floor(np.linspace(low, high, min(_TRIED_AT_ONCE, high - low + 1)))[1:-1]
         fits = fitting(between)
         low, high = (int(between[fits - 1]) if fits else low), (int(between[fits]) if fits < len(between) else high)
     return low

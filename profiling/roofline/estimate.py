@@ -158,4 +158,6 @@ def _per_token(step: PassTime, workload: Workload) -> PassTime:
 
 
 def _rate(tokens: float, time: PassTime) -> PassTime:
-    return PassTime(tokens / time.bound_s, tokens / time.likely_s, tokens / time.high_s, tokens / time.low_s)
+    # A part that holds the input table alone takes no time at the bound: its rate is infinite.
+    with np.errstate(divide="ignore"):
+        return PassTime(tokens / time.bound_s, tokens / time.likely_s, tokens / time.high_s, tokens / time.low_s)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from profiling.models.architecture import Architecture, fact_of
 from profiling.models.format_names import format_widths, grouped_format
-from profiling.models.gguf import gguf_spread
+from profiling.models.gguf import gguf_least_bits, gguf_spread
+from profiling.models.gguf_rules import file_types
 from profiling.models.stored import Group, StoredFormat, means_published
 from profiling.roofline.workload import ACTIVATION_BITS, NARROW, Precision, precision_of, weight_formats
 
@@ -39,6 +40,22 @@ def precision_for(model: Architecture, weight_format: str | None = None, kv_bits
         activation_bits=ACTIVATION_BITS.get(compute, 16.0), spread=gguf_spread(model, weight_format),
         computes=tuple((group, compute if group in MATRICES else "fp16") for group in GROUPS),
     )  # fmt: skip
+
+
+def least_weight_bytes(model: Architecture, weight_format: str | None) -> float:
+    """Bytes that the model's weights take at the least, from its parameters alone: what exceeds a machine cannot fit.
+
+    Args:
+        model: The model, none of whose tensors is looked at.
+        weight_format: As `precision_for` takes it.
+
+    Raises:
+        UnsupportedPrecision: No such format; the message names the nearest.
+    """
+    if weight_format is not None and weight_format.casefold().removeprefix("gguf-") in file_types():
+        return model.parameters_total * gguf_least_bits(weight_format) / 8
+    precision = precision_for(model, weight_format)
+    return model.parameters_total * float(min(precision.bits_of(group) for group in GROUPS)) / 8
 
 
 def published_precision(stored: StoredFormat, kv_bits: float = 16) -> Precision:

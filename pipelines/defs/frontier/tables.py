@@ -1,12 +1,12 @@
 """From entries and scores of the lake to rows of the front tables, snapshot by snapshot; each is made once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 
 import polars as pl
 
 from analytics.fronts import frontier
-from pipelines.lib.by_snapshot import Rows, Snapshots, Wanted, write_parts
+from pipelines.lib.by_snapshot import Rows, Snapshots, Wanted, not_made, write_parts
 from warehouse.contracts import Table
 from warehouse.contracts import frontier as tables
 from warehouse.contracts.leaderboards import BENCHMARK_SCORES, LEADERBOARD_ENTRIES, SNAPSHOTS
@@ -15,6 +15,8 @@ from warehouse.lake import Lake
 INPUTS = (SNAPSHOTS, LEADERBOARD_ENTRIES, BENCHMARK_SCORES)
 FRONTS = (tables.PARETO_FRONT, tables.DOMINATED_BY)
 HISTORIES = (tables.PARETO_FRONT_HISTORY, tables.PARETO_HYPERVOLUME)
+_AT_ONCE = 16
+"""Snapshots that are made together: enough that calls do not cost more than the work, few enough for little memory."""
 _Make = Callable[[pl.DataFrame, list[str]], Sequence[pl.DataFrame]]
 
 
@@ -33,26 +35,36 @@ def _write(lake: Lake, outputs: Sequence[Table], make: _Make) -> None:
     snapshots = lake.read(SNAPSHOTS).filter(pl.col("coverage") != "run")
     stored = Snapshots(lake, (LEADERBOARD_ENTRIES, BENCHMARK_SCORES))
     named = lake.scan(BENCHMARK_SCORES).select("board", "benchmark").unique(maintain_order=True).collect()
-    wanted = []
+    made_from: dict[str, Hashable] = {}
+    rows: dict[str, list[Rows]] = {}
     for (board,), group in snapshots.group_by("board", maintain_order=True):
         benchmarks = named.filter(pl.col("board") == board)["benchmark"].to_list()
-        wanted += [
-            Wanted(name, (stored.made_from(name), benchmarks), partial(_rows, stored, name, benchmarks, outputs, make))
-            for name in group["snapshot_id"]
-        ]
-    write_parts(lake, outputs, wanted)
+        states = {name: (stored.made_from(name), benchmarks) for name in group["snapshot_id"]}
+        new = not_made(lake, outputs, states)
+        for start in range(0, len(new), _AT_ONCE):
+            rows |= _rows(stored, new[start : start + _AT_ONCE], benchmarks, outputs, make)
+        made_from |= states
+    write_parts(lake, outputs, [Wanted(name, state, partial(rows.get, name)) for name, state in made_from.items()])
 
 
-def _rows(stored: Snapshots, name: str, benchmarks: list[str], outputs: Sequence[Table], make: _Make) -> list[Rows]:
-    entries, scores = stored.rows(name)
+def _rows(
+    stored: Snapshots, names: Sequence[str], benchmarks: list[str], outputs: Sequence[Table], make: _Make
+) -> dict[str, list[Rows]]:
+    """Rows of each output for each of the snapshots, which are made together: most of them are small."""
+    entries, scores = (pl.concat(frames) for frames in zip(*(stored.rows(name) for name in names), strict=True))
     if entries.is_empty():
-        return [Rows(table.empty()) for table in outputs]
-    return [Rows(frame) for frame in make(_wide(entries, scores, benchmarks), benchmarks)]
+        return {name: [Rows(table.empty()) for table in outputs] for name in names}
+    frames = make(_wide(entries, scores, benchmarks), benchmarks)
+    by_name = [frame.partition_by("snapshot_id", as_dict=True, maintain_order=True) for frame in frames]
+    return {
+        name: [Rows(parts.get((name,), table.empty())) for table, parts in zip(outputs, by_name, strict=True)]
+        for name in names
+    }
 
 
 def _wide(entries: pl.DataFrame, scores: pl.DataFrame, benchmarks: list[str]) -> pl.DataFrame:
-    """Entries of one snapshot with all scores; a benchmark of its board that it has not is null."""
-    wide = frontier.wide_entries(entries, scores, entries["snapshot_id"].head(1).to_list())
+    """Entries of snapshots of a board with all scores; a benchmark of the board that none of them has is null."""
+    wide = frontier.wide_entries(entries, scores, entries["snapshot_id"].unique().to_list())
     columns = [name for each in benchmarks for name in (each, f"{each} standard_error")]
     return wide.with_columns(pl.lit(None, pl.Float64).alias(name) for name in columns if name not in wide.columns)
 

@@ -6,7 +6,7 @@ import pytest
 
 from profiling.devices.accelerators import GIB
 from profiling.devices.fleet import Fleet
-from profiling.devices.names import resolve_device
+from profiling.devices.names import resolve_device, words
 from profiling.devices.table import table
 from profiling.errors import InvalidAccelerator, InvalidWorkload, UnknownAccelerator
 
@@ -107,6 +107,7 @@ def test_a_device_is_found_by_what_it_is_called(text: str, meant: str) -> None:
 def test_every_name_of_the_table_means_itself() -> None:
     for name in table():
         assert [device.name for device, _ in resolve_device(name).devices] == [name]
+        assert words(name) == words(f"{name} "), "its name is another's nickname"
 
 
 def test_numbers_and_mixed_sets_are_understood() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiling.answers.door import shipped_door
+from profiling.answers.known_models import models
 from profiling.answers.split import longest_on
 from profiling.devices.accelerators import GIB, find
 from profiling.devices.names import resolve_device
@@ -23,7 +24,7 @@ from profiling.memory.need import (
 )
 from profiling.memory.weights import weight_bytes
 from profiling.models.load import load
-from profiling.roofline.precisions import precision_for
+from profiling.roofline.precisions import least_weight_bytes, precision_for
 from profiling.roofline.workload import Parallelism, Precision, Workload, precision_of
 
 ENDS = ("low", "high")
@@ -65,6 +66,27 @@ def test_embeddings_in_16_bits_make_a_4_bit_model_larger_than_4_bits_per_weight(
     assert stored == pytest.approx(5.7e9, rel=0.02)  # 4.0 bits throughout would be 4.0e9
     # llama.cpp's own table: Q4_K_M of Llama-3.1-8B has 4.58 GiB.
     assert weight_bytes(model, precision_of("gguf-q4_k_m")) / GIB == pytest.approx(4.58, abs=0.01)
+
+
+def test_weights_never_take_less_than_what_rules_a_model_out_unseen() -> None:
+    formats = (
+        None,
+        "q2_k",
+        "ud-iq1_s",
+        "iq3_xs",
+        "iq2_m",
+        "q8_0",
+        "mlx-4bit",
+        "awq-4bit-g128",
+        "exl3-2.0bpw",
+        "nvfp4",
+        "fp8",
+    )
+    decoders = [model for model in models().values() if model.kind == "decoder"]
+    for model in (*decoders[::40], load("openai/gpt-oss-20b"), load("google/gemma-3-1b-it")):
+        for weight_format in formats:
+            stored = float(weight_bytes(model, precision_for(model, weight_format)))
+            assert least_weight_bytes(model, weight_format) <= stored, (model.name, weight_format)
 
 
 def test_windows_give_the_cache_a_lower_and_an_upper_bound() -> None:

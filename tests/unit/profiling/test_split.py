@@ -127,6 +127,14 @@ def test_unlike_cards_get_layers_by_their_memory_and_their_times_add_up(door: Do
     assert split.flags == f"-ngl 99 -ts {larger.layers},{smaller.layers}"
 
 
+def test_a_machine_that_holds_the_input_table_alone_takes_no_time_at_the_bound(door: Door) -> None:
+    model, fleet = load("Qwen/Qwen3-0.6B"), resolve_device("4090").fleet
+    host, _ = host_of(door, fleet.devices[0], 64.0)
+    split = best_split(door, model, fleet, Workload(context=4096, precision=precision_for(model, "q4_k_m")), host)
+    assert [(piece.is_host, piece.layers) for piece in split.pieces] == [(False, 28), (True, 0)]
+    assert split.pieces[-1].step.bound_s == 0
+
+
 def test_what_cannot_be_is_refused_with_the_reason(door: Door) -> None:
     question = Question(model="openai/gpt-oss-20b", accelerator="", context=4096)
     with pytest.raises(InvalidWorkload, match="state its size in GiB"):
