@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -10,6 +11,10 @@ from profiling.devices.names import Resolved, resolve_device
 
 _LEAST_REPORTED = 0.8
 """Share of what is sold that a driver reports at least: with less it means a part of the card (a die of an MI250X)."""
+
+
+_SHARED = re.compile(r" GPU \(\d+ ?GB\)$")
+"""Drivers of Intel write what of the machine's memory they may take behind the name: Arc(TM) 140V GPU (16GB)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,7 @@ def known_devices(machine: Machine) -> tuple[Found, ...]:
 
 
 def _gpu(gpu: Gpu, machine: Machine) -> Found:
-    label = gpu.name
+    label = _SHARED.sub("", gpu.name)
     if gpu.cores:
         label += f" {gpu.cores}-core"
     found = _named(gpu, machine, label)

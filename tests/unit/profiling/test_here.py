@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -235,3 +236,11 @@ def test_a_card_that_is_passed_whole_to_a_virtual_machine_is_that_card() -> None
     printed = '{"card0": {"Card Series": "AMD Instinct MI300X VF", "VRAM Total Memory (B)": "206141652992"}}'
     found = known_devices(Machine(system="Linux", gpus=parsers.rocm_smi(printed)))
     assert [each.device.name for each in found if each.device] == ["MI300X-192GB"]
+
+
+def test_a_virtual_machine_without_a_card_has_none_and_shared_memory_in_a_name_is_not_its_size() -> None:
+    adapters = ("Microsoft Hyper-V Video", "DisplayLink USB Device", "VMware SVGA 3D", "ASPEED Graphics Family(WDDM)")
+    printed = json.dumps({"gpus": [{"Name": name, "AdapterRAM": None} for name in adapters]})
+    assert parsers.windows(printed)[3] == ()
+    name, _ = _found("Intel(R) Arc(TM) 140V GPU (16GB)", 0.125, "Intel(R) Core(TM) Ultra 7 258V", 31.5, shares=True)
+    assert name == "Core-Ultra-258V (Arc-140V, Lunar-Lake)"
