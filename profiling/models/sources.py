@@ -124,7 +124,7 @@ def _unknown(config: Config) -> Architecture:
     try:
         return inferred(config)
     except (UnsupportedModelType, InvalidConfig) as error:
-        close = nearest(config.model_type, FAMILIES)
+        close = nearest(config.model_type, FAMILIES) if config.model_type else ""
         hint = f"; did you mean {close}?" if close else "."
         raise UnsupportedModelType(
             f"model_type {config.model_type!r} is not one of the {len(supported_model_types())} supported, and "

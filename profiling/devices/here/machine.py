@@ -102,7 +102,20 @@ def _gpu(gpu: Gpu, machine: Machine) -> Found:
         by_processor = _named(gpu, machine, machine.processor.name)
         if by_processor.device is not None and by_processor.device.unified_memory:
             return by_processor
+    if found.device is None and gpu.shares_memory:
+        return _slowest_of_several(gpu, machine, label) or found
     return found
+
+
+def _slowest_of_several(gpu: Gpu, machine: Machine, label: str) -> Found | None:
+    """Of processors with graphics of one name (Adreno X1-85) the one that computes least; None where a card is one."""
+    names = resolve_device(label).candidates
+    several = [answer.devices[0][0] for answer in map(resolve_device, names) if answer.devices]
+    if not several or not all(device.unified_memory for device in several):
+        return None
+    slowest = min(several, key=lambda device: device.peaks.get("fp16", 0.0))
+    note = f"{gpu.name} is taken as {slowest.name}, which computes least of {', '.join(names)}"
+    return replace(_named(gpu, machine, slowest.name), note=note)
 
 
 def _named(gpu: Gpu, machine: Machine, label: str) -> Found:

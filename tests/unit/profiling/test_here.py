@@ -229,6 +229,10 @@ def test_graphics_under_a_brand_alone_are_those_of_the_processor_and_never_a_car
     halo = "AMD RYZEN AI MAX+ 395 w/ Radeon 8060S"
     assert _found("AMD Radeon Graphics", 0.5, halo, 124, shares=True)[0] == "Ryzen-AI-Max+-395-128GB"
     assert _found("AMD Radeon Graphics", 96, halo, 31, shares=False)[0] == "Ryzen-AI-Max+-395-128GB"
+    snapdragon = "Snapdragon(R) X Elite - X1E80100 - Qualcomm(R) Oryon(TM) CPU"
+    name, note = _found("Qualcomm(R) Adreno(TM) X1-85 GPU", 0.125, snapdragon, 31.5, shares=True)
+    assert name == "Snapdragon-X-Plus-X1P-64 (Adreno X1-85)"
+    assert "which computes least of Snapdragon-X-Elite-X1E-84 (Adreno X1-85)" in note
     assert _found("AMD Radeon Graphics", 16, "AMD Ryzen 9 7950X 16-Core Processor", 62, shares=False)[0] == ""
 
 
