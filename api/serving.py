@@ -57,9 +57,7 @@ def serve(settings: Settings, *, pages: bool = False) -> None:
         from dashboards.serving import require_guarded as require_guarded_pages  # noqa: PLC0415
 
         require_guarded_pages(settings)
-    with listening_at(
-        settings.address, settings.api_port, what="the interface", settings="`skyline api --port` or SKYLINE_API_PORT"
-    ):
+    with listening_at(settings.address, settings.api_port, what="the interface", settings=_OTHER_PORT):
         listener = bound(settings.address, settings.api_port)
     print(f"Interface    {root}/api/v1/openapi.json", flush=True)
     if not pages:

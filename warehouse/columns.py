@@ -14,8 +14,8 @@ _PART = re.compile(r"^(host|idle)_")
 # An end that says which of several estimates of one quantity a column holds.
 _END = re.compile(r"_(low|high|lower|upper|likely|least|most|p\d+|before|published)$")
 _UNIT_AT_THE_END: Mapping[str, str] = {
-    "per_million_tokens": "", "tokens_per_s": "tokens/s", "requests_per_s": "1/s", "flops_per_s": "FLOP/s",
-    "bytes_per_s": "byte/s", "per_hour": "", "_gib": "GiB", "_bytes": "bytes", "_pct": "%", "_percent": "%",
+    "tokens_per_s": "tokens/s", "requests_per_s": "1/s", "flops_per_s": "FLOP/s",
+    "bytes_per_s": "byte/s", "_gib": "GiB", "_bytes": "bytes", "_pct": "%", "_percent": "%",
     "_ms": "ms", "_s": "s", "_kg": "kg", "_kwh": "kWh", "_w": "W", "_j": "J", "_days": "days", "_months": "months",
     "_hours": "h", "_points": "points", "_tokens": "tokens", "_billion": "billion parameters", "_gflop": "GFLOP",
     "_log2": "log2", "_usd": "USD",
@@ -73,7 +73,7 @@ def unit_of(name: str) -> str:
         for rate, per in _RATES:
             if plain.startswith(what) and rate in plain:
                 return f"{unit} {per}"
-    return next((unit for end, unit in _UNIT_AT_THE_END.items() if unit and plain.endswith(end)), "")
+    return next((unit for end, unit in _UNIT_AT_THE_END.items() if plain.endswith(end)), "")
 
 
 def meanings_in(sql: str) -> Mapping[str, str]:

@@ -21,3 +21,8 @@ def connect(path: Path | str = ":memory:", *, read_only: bool = False, **config:
     # Where DuckDB takes the process for interactive, as under `python -c`, its bar is written into what is printed.
     connection.execute("SET enable_progress_bar = false")
     return connection
+
+
+def literal(text: str) -> str:
+    """A text as it stands in SQL."""
+    return "'" + text.replace("'", "''") + "'"

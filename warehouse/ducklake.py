@@ -21,6 +21,7 @@ import duckdb
 
 from warehouse import database
 from warehouse.contracts import TABLES, VIEWS, Table
+from warehouse.database import literal
 from warehouse.lake import Lake
 from warehouse.publish import BrokenRelease, complete, load
 from warehouse.settings import Settings
@@ -80,7 +81,7 @@ def connect(
         _load(connection, "ducklake", extension)
         mode = ", READ_ONLY" if read_only else ""
         connection.execute(
-            f"ATTACH '{_quoted(f'ducklake:{catalogue}')}' AS {_CATALOGUE} (DATA_PATH '{_quoted(data)}'{mode})"
+            f"ATTACH {literal(f'ducklake:{catalogue}')} AS {_CATALOGUE} (DATA_PATH {literal(data)}{mode})"
         )
         connection.execute(f"USE {_CATALOGUE}")
     except duckdb.Error as error:
@@ -115,12 +116,12 @@ def _secret() -> str:
         "SESSION_TOKEN": environment.get("AWS_SESSION_TOKEN"),
         "REGION": environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"),
     }
-    options = [f"{name} '{_quoted(value)}'" for name, value in words.items() if value]
+    options = [f"{name} {literal(value)}" for name, value in words.items() if value]
     if endpoint := environment.get("AWS_ENDPOINT_URL"):
         address = urlsplit(endpoint)
         # Stores beside Amazon's name a bucket in the path, not in the host.
         options += [
-            f"ENDPOINT '{_quoted(address.netloc)}'", "URL_STYLE 'path'", f"USE_SSL {address.scheme == 'https'}"
+            f"ENDPOINT {literal(address.netloc)}", "URL_STYLE 'path'", f"USE_SSL {address.scheme == 'https'}"
         ]  # fmt: skip
     return f"CREATE SECRET ({', '.join(['TYPE s3', *options])})"
 
@@ -146,7 +147,7 @@ def only_publisher(catalogue: str, patience_s: float = _PATIENCE_S) -> Iterator[
     with database.connect() as connection:
         _load(connection, "postgres")
         try:
-            connection.execute(f"ATTACH '{_quoted(catalogue.removeprefix(_POSTGRES))}' AS lock (TYPE postgres)")
+            connection.execute(f"ATTACH {literal(catalogue.removeprefix(_POSTGRES))} AS lock (TYPE postgres)")
         except duckdb.Error as error:
             raise NoDuckLake(
                 f"The catalogue {_without_password(catalogue)} cannot be reached: {_reason(error)}"
@@ -226,10 +227,6 @@ def publish_elsewhere(settings: Settings) -> str | None:
         reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}"
         raise NoDuckLake(f"the DuckLake was not published: {reason}")
     return done.stdout.strip()
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
 
 
 def _without_password(catalogue: str) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import re
@@ -206,6 +207,12 @@ def sql_path(path: Path | str) -> str:
     """The path as SQL text for DuckDB's readers, to which `[`, `*` and `?` would stand for other names."""
     exact = re.sub(r"[\[*?]", r"[\g<0>]", str(path)).replace("'", "''")
     return f"'{exact}'"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of the bytes of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(target: Path, text: str) -> None:

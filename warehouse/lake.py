@@ -13,7 +13,7 @@ import polars as pl
 from warehouse.contracts import ContractBroken, Table
 from warehouse.contracts.table import SNAPSHOT
 from warehouse.contracts.violations import violations
-from warehouse.files import ordinary, remove, replacing, sql_path, write_text
+from warehouse.files import ordinary, remove, replacing, sha256_of, sql_path, write_text
 
 REST = ""
 """Name of the part that holds the rows of all snapshots that have no part of their own."""
@@ -127,7 +127,7 @@ class Lake:
             return "nothing"
         if table.by_snapshot:
             return hashlib.sha256(" ".join(part.sha256 for part in self.parts(table)).encode()).hexdigest()
-        return _sha256(self.path(table))
+        return sha256_of(self.path(table))
 
     def read(self, table: Table, columns: list[str] | None = None) -> pl.DataFrame:
         """The table, or the named columns of it.
@@ -180,7 +180,7 @@ class Lake:
         _write(conforming, contents)
         sha256 = hashlib.sha256(contents.getbuffer()).hexdigest()
         target = self._folder(table) / Part(name, sha256, 0, (0, 0)).file
-        if not target.is_file() or _sha256(target) != sha256:
+        if not target.is_file() or sha256_of(target) != sha256:
             with replacing(target) as temporary:
                 temporary.write_bytes(contents.getbuffer())
         return Part(
@@ -225,11 +225,6 @@ def read_cached(path: Path) -> pl.DataFrame | None:
 
 def _write(frame: pl.DataFrame, target: Path | io.BytesIO) -> None:
     frame.write_parquet(target, compression="zstd", statistics=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from warehouse.database import connect
+from warehouse.database import connect, literal
 from warehouse.publish import Release
 from warehouse.reader import Reader
 
@@ -59,8 +59,7 @@ class Overlaid:
 
     def _connected(self, release: Release) -> duckdb.DuckDBPyConnection:
         connection = connect(memory_limit=_MEMORY, threads=1)
-        path = str(release.path).replace("'", "''")
-        connection.execute(f"ATTACH '{path}' AS {_PUBLISHED} (READ_ONLY)")
+        connection.execute(f"ATTACH {literal(str(release.path))} AS {_PUBLISHED} (READ_ONLY)")
         connection.execute(f"CREATE SCHEMA {_OWN}")
         there = connection.execute(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 UNION ALL"

@@ -22,7 +22,7 @@ import polars as pl
 
 from warehouse.contracts import Table
 from warehouse.contracts.table import SNAPSHOT
-from warehouse.database import connect
+from warehouse.database import connect, literal
 from warehouse.files import (
     TEMPORARY_PREFIX,
     NotReadable,
@@ -32,6 +32,7 @@ from warehouse.files import (
     put,
     reading,
     remove,
+    sha256_of,
     sync_folder,
     write_text,
 )
@@ -172,7 +173,7 @@ def publish(
     finally:
         building.unlink(missing_ok=True)
         building.with_name(building.name + ".wal").unlink(missing_ok=True)
-    point_at(folder, target, fingerprint, sha256=_sha256(target))
+    point_at(folder, target, fingerprint, sha256=sha256_of(target))
     _sweep(folder, target, keep)
     return Release(target, fingerprint)
 
@@ -210,7 +211,7 @@ def _changed_since(
     try:
         release = current(folder)
         sha256 = json.loads((folder / POINTER).read_text(encoding="utf-8")).get("sha256")
-        if _sha256(release.path) != sha256:
+        if sha256_of(release.path) != sha256:
             return None
         with connect(release.path, read_only=True) as connection:
             before = dict(connection.execute("SELECT relation, digest FROM meta.loaded WHERE part IS NULL").fetchall())
@@ -290,11 +291,6 @@ def _record_loads(
             rows += [(table.relation, part.name, part.sha256) for part in lake.parts(table)]
     noted = pl.DataFrame(rows, schema=["relation", "part", "digest"], orient="row", infer_schema_length=None)  # noqa: F841 - the SQL reads it
     connection.execute("BEGIN; DELETE FROM meta.loaded; INSERT INTO meta.loaded SELECT * FROM noted; COMMIT")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sql(name: str) -> str:
@@ -393,10 +389,10 @@ def _create_view(connection: duckdb.DuckDBPyConnection, view: Table) -> None:
 
 def _comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str, *, columns: bool = True) -> None:
     """Write meanings down for tools; `_list` does so for SQL."""
-    comments = [f"COMMENT ON {kind} {table.relation} IS {_literal(table.meaning)}"]
+    comments = [f"COMMENT ON {kind} {table.relation} IS {literal(table.meaning)}"]
     for column in table.columns if columns else ():
         text = f"{column.meaning} [{column.unit}]" if column.unit else column.meaning
-        comments.append(f'COMMENT ON COLUMN {table.relation}."{column.name}" IS {_literal(text)}')
+        comments.append(f'COMMENT ON COLUMN {table.relation}."{column.name}" IS {literal(text)}')
     connection.execute(";".join(comments))
 
 
@@ -419,10 +415,6 @@ def _write_dictionary(connection: duckdb.DuckDBPyConnection, tables: Sequence[Ta
     )
     connection.execute("INSERT INTO meta.tables SELECT * FROM described")
     connection.execute("INSERT INTO meta.columns SELECT * FROM dictionary")
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _verify(connection: duckdb.DuckDBPyConnection, lake: Lake, tables: Sequence[Table]) -> None:

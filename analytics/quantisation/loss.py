@@ -73,6 +73,12 @@ class Subject:
             if not (math.isfinite(count) and count > 0):
                 raise ValueError(f"parameters must be a positive number, got {count}")
 
+    @property
+    def effective_billions(self) -> float:
+        """Size that its losses go by, in billions of parameters."""
+        active = self.active and self.active / 1e9
+        return effective_billions(self.parameters / 1e9, active, is_mixture=self.is_mixture)
+
 
 @dataclass(frozen=True, slots=True)
 class LossModel:
@@ -135,10 +141,7 @@ class LossModel:
         of_weights = self._weights_loss(bits, method, subject, task, baseline)
         if kv_bits >= WHOLE_BITS:
             return of_weights
-        size = effective_billions(
-            subject.parameters / 1e9, subject.active and subject.active / 1e9, is_mixture=subject.is_mixture
-        )
-        return self._with_cache(of_weights, bits, kv_bits, task, baseline, size)
+        return self._with_cache(of_weights, bits, kv_bits, task, baseline, subject.effective_billions)
 
     def _with_cache(
         self, of_weights: Loss, bits: float, kv_bits: float, task: str, baseline: float | None, size: float
@@ -174,9 +177,7 @@ class LossModel:
             return _baseline(noise)
         recipe = recipe_of(method)
         near = self.near.get((kind, bits_class(bits)), Near())
-        size = effective_billions(
-            subject.parameters / 1e9, subject.active and subject.active / 1e9, is_mixture=subject.is_mixture
-        )
+        size = subject.effective_billions
         if refused := near.refusal(bits, size):
             return _unknown(refused, near.measurements, near.models)
         if baseline is None:
@@ -231,10 +232,6 @@ class LossModel:
         )
         return Loss(change.points, change.points - change.half_width, change.points + change.half_width, None, basis,
                     change.points >= floor, floor, change.measurements, change.models, warnings)  # fmt: skip
-
-    def measured(self, model: str, task: str = "MMLU") -> pl.DataFrame:
-        """What was measured of a model in a benchmark, as published: to stand beside what is predicted."""
-        return self.measurements.filter((pl.col("model") == model) & (pl.col("benchmark") == task))
 
 
 def ability_lost(share_above_guessing: float, fraction_lost: float, discrimination: float) -> float:

@@ -8,8 +8,8 @@ from analytics.ratings.comparisons import (
     Booleans,
     Comparisons,
     Floats,
-    Integers,
     UnusableComparisons,
+    pair_sums,
     position_of,
 )
 from analytics.ratings.standing import Standing, standings
@@ -168,12 +168,6 @@ def _information(met: Floats, probability: Floats) -> Floats:
     """Negative second derivative of the log-likelihood, shape (m, m); its null space is the constant."""
     weight = met * probability * (1 - probability)
     return np.asarray(np.diag(weight.sum(axis=1)) - weight, dtype=np.float64)
-
-
-def pair_sums(first: Integers, second: Integers, values: Floats, size: int) -> Floats:
-    """Sum of `values` by (first, second), shape (size, size)."""
-    summed = np.bincount(first * size + second, values, size * size)
-    return np.asarray(summed, dtype=np.float64).reshape(size, size)
 
 
 def laplacian(weight: Floats) -> Floats:

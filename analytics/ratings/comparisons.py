@@ -87,9 +87,8 @@ class Comparisons:
                 f"{size:,} models; at most {MOST_MODELS:,} can be rated together. Does a column of names hold something"
                 " else?"
             )
-        won = np.bincount(self.first * size + self.second, self.outcome * self.votes, size * size)
-        lost = np.bincount(self.second * size + self.first, (1 - self.outcome) * self.votes, size * size)
-        return np.asarray(won + lost, dtype=np.float64).reshape(size, size)
+        won = pair_sums(self.first, self.second, self.outcome * self.votes, size)
+        return won + pair_sums(self.second, self.first, (1 - self.outcome) * self.votes, size)
 
     @cached_property
     def battles(self) -> Floats:
@@ -142,13 +141,11 @@ class Comparisons:
             self.votes[decided],
         )
 
-    def position_of(self, model: str) -> int:
-        """Position of a model by name.
 
-        Raises:
-            UnusableComparisons: no comparison names it; the message lists close names.
-        """
-        return position_of(model, self.models)
+def pair_sums(first: Integers, second: Integers, values: Floats, size: int) -> Floats:
+    """Sum of `values` by (first, second), shape (size, size)."""
+    summed = np.bincount(first * size + second, values, size * size)
+    return np.asarray(summed, dtype=np.float64).reshape(size, size)
 
 
 def position_of(model: str, models: Sequence[str]) -> int:

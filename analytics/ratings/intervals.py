@@ -9,9 +9,8 @@ from analytics.ratings.bradley_terry import (
     POINTS_PER_LOG_ODDS,
     BradleyTerry,
     maximise,
-    pair_sums,
 )
-from analytics.ratings.comparisons import Comparisons, Floats, Integers, UnusableComparisons
+from analytics.ratings.comparisons import Comparisons, Floats, Integers, UnusableComparisons, pair_sums
 from analytics.ratings.standing import Standing, is_connected, standings
 from analytics.statistics.normal import TWO_SIDED_95
 

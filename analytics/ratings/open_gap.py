@@ -13,7 +13,7 @@ from analytics.identity.licences import OPEN
 from analytics.identity.release_dates import FIRST_BOARD
 from analytics.ratings.win_rates import win_probability_of
 from analytics.statistics.student import student_quantile
-from analytics.units import DAYS_PER_MONTH
+from analytics.units import DAYS_PER_MONTH, DAYS_PER_YEAR
 
 BOARD = ["publication", "as_of_date", "arena", "category", "style_control"]
 
@@ -204,7 +204,7 @@ def _lags(best_open: pl.DataFrame, rows: pl.DataFrame, releases: pl.DataFrame) -
 
 def _with_trend(part: pl.DataFrame) -> pl.DataFrame:
     """Least-squares line of rating over release date with its 95 % confidence band; null under four models."""
-    years = part["release_date"].to_physical().cast(pl.Float64).to_numpy() / 365.25
+    years = part["release_date"].to_physical().cast(pl.Float64).to_numpy() / DAYS_PER_YEAR
     rating = part["rating"].to_numpy()
     empty = pl.lit(None, pl.Float64)
     spread = ((years - years.mean()) ** 2).sum() if len(years) >= 4 else 0.0

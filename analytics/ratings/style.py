@@ -10,9 +10,8 @@ from analytics.ratings.bradley_terry import (
     BradleyTerry,
     fit,
     laplacian,
-    pair_sums,
 )
-from analytics.ratings.comparisons import Comparisons, Floats, Integers, UnusableComparisons
+from analytics.ratings.comparisons import Comparisons, Floats, Integers, UnusableComparisons, pair_sums
 from analytics.statistics.normal import TWO_SIDED_95
 
 STYLE_FEATURES = ("length", "headers", "lists", "bold")

@@ -79,7 +79,7 @@ def accuracy(  # noqa: PLR0913, PLR0917 - one parameter an option
         device=device, device_count=devices, parallelism=parallelism, engine=engine, model=model,
         weight_format=weight_format, input_tokens=input_tokens, output_tokens=output_tokens, batch=batch,
     )  # fmt: skip
-    door = door_of(None, online=False)
+    door = door_of()
     with err.status("reading measurements") as status:
         measured = tables.read_all(files, stated)
         known = tables.devices_with(door, accelerators)

@@ -4,9 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.performance import BatchedTokens, ByOption, Eager, Utilization, door_of, named_devices
+from pipelines.commands.performance import (
+    BatchedTokens,
+    ByOption,
+    Eager,
+    Utilization,
+    door_of,
+    evidence_of_home,
+    named_devices,
+)
 from pipelines.commands.terminal import Format, Formatted, Output, UserError, err, length, out, print_notes, print_rows
-from warehouse.settings import Settings
 
 if TYPE_CHECKING:
     from profiling.answers.advise import Advice
@@ -68,16 +75,13 @@ def advise(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     from profiling.answers.advise import advise as advice_on  # noqa: PLC0415
     from profiling.answers.candidate import Need  # noqa: PLC0415
-    from profiling.answers.evidence import Evidence  # noqa: PLC0415
-    from warehouse.reader import Reader  # noqa: PLC0415
 
-    door = door_of(None, online=False)
+    door = door_of()
     named = _machines(door, named_devices(door, machines, device))
     for fleet, _ in named:
         for part, _ in fleet.parts:
             door = door.with_device(part)
-    reader = Reader(Settings().published)
-    evidence = Evidence.of(lambda table: reader.query(f"FROM {table}"))
+    evidence = evidence_of_home()
     answers = [
         advice_on(door, evidence, Need(
             accelerator=fleet.parts[0][0].name, devices=fleet.parts[0][1], context=context, users=users, use=use,

@@ -68,9 +68,8 @@ def add(
     from pipelines.sources.boards.draft import draft  # noqa: PLC0415
 
     settings = Settings()
-    text = file.read_text(encoding="utf-8") if file.suffix.lower() == ".toml" else None
-    if text is None:
-        text = draft(file)
+    is_declaration = file.suffix.lower() == ".toml"
+    text = file.read_text(encoding="utf-8") if is_declaration else draft(file)
     board = parse(text, str(file))
     folder = settings.home / USER_FOLDER
     target = folder / f"{board.name}.toml"
@@ -80,13 +79,13 @@ def add(
     folder.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     err.print(f"Declared {board.name} in {target}.")
-    if file.suffix.lower() != ".toml":
+    if is_declaration:
+        err.print("Run `skyline refresh --source FILE` with one of its files.")
+    else:
         err.print(
             f"This is a draft: check units, categories and the licence, then run `skyline refresh --source {file}`.",
             style="yellow",
         )  # fmt: skip
-    else:
-        err.print("Run `skyline refresh --source FILE` with one of its files.")
 
 
 @boards.command(epilog="Example: skyline boards check my_board.toml results.csv")
@@ -179,12 +178,10 @@ def _as_records(results: "pl.DataFrame", folder: Path) -> int:
 def _as_csv(results: "pl.DataFrame", folder: Path) -> int:
     from pipelines.sources.boards.own_form import name_of, written  # noqa: PLC0415
 
-    count = 0
-    for name in results["source"].unique(maintain_order=True):
-        rows = results.filter(results["source"] == name)
+    parts = results.partition_by("source", as_dict=True)
+    for (name,), rows in parts.items():
         (folder / name_of(rows, name)).write_bytes(written(rows))
-        count += 1
-    return count
+    return len(parts)
 
 
 def _table(relation: str) -> "pl.DataFrame":
@@ -193,7 +190,6 @@ def _table(relation: str) -> "pl.DataFrame":
     Raises:
         NotPublished: nothing is published yet.
     """
-    from warehouse.console import Console, Limits  # noqa: PLC0415 - polars loads only when needed
+    from warehouse.reader import Reader  # noqa: PLC0415 - polars loads only when needed
 
-    limits = Limits(seconds=60, memory_mib=2048, rows=5_000_000, result_mib=2048)
-    return Console(Settings().published, limits).ask(f"FROM {relation}").frame
+    return Reader(Settings().published).query(f"FROM {relation}")

@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.performance import door_of
+from pipelines.commands.performance import door_of, evidence_of_home
 from pipelines.commands.terminal import Format, Formatted, Output, out, print_notes, print_rows
-from warehouse.settings import Settings
 
 _SHOWN = (
     "model_id", "weight_format", "kv_format", "ability_in_format", "ability_low", "ability_high", "ahead", "ahead_low",
@@ -31,14 +30,11 @@ def compare(
     """Which model is more capable in the format it would run in, with intervals, and whether the lead exceeds noise."""
     import polars as pl  # noqa: PLC0415 - polars loads only when needed
 
-    from profiling.answers.evidence import Evidence  # noqa: PLC0415
     from profiling.answers.format_comparison import comparisons, notes, parse_side, sentence  # noqa: PLC0415
-    from warehouse.reader import Reader  # noqa: PLC0415
 
-    reader = Reader(Settings().published)
-    evidence = Evidence.of(lambda table: reader.query(f"FROM {table}"))
+    evidence = evidence_of_home()
     sides = [parse_side(text, evidence.abilities, kv_format) for text in models]
-    results = comparisons(door_of(None, online=False), evidence, sides, use)
+    results = comparisons(door_of(), evidence, sides, use)
     rows = pl.DataFrame([result.row() for result in results], infer_schema_length=None)
     if output_format is not Format.TABLE or output is not None:
         print_rows(rows, output_format, output)

@@ -46,7 +46,7 @@ def design(  # noqa: PLR0913, PLR0917 - one parameter an option
     from profiling.answers.design import design as front_of  # noqa: PLC0415
     from warehouse.reader import Reader  # noqa: PLC0415
 
-    door = door_of(None, online=False)
+    door = door_of()
     wish = Wish(
         parameters=parameters_of(params), accelerator=door.device(device).name, context=context, batch=batch,
         time_to_first_token_s=ttft, time_per_output_token_s=tpot, weight_format=weight_format, vocabulary=vocabulary,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from profiling.answers.door import Door
+    from profiling.answers.evidence import Evidence
 
 Model = Annotated[
     str,
@@ -301,7 +302,7 @@ def named_devices(door: "Door", words: Sequence[str] | None, options: Sequence[s
     return [*words, *(options or ())]
 
 
-def door_of(accelerators: Path | None, *, online: bool) -> "Door":
+def door_of(accelerators: Path | None = None, *, online: bool = False) -> "Door":
     """The door of this home, with accelerators of the user's own file."""
     from pipelines.lib.door import published_door  # noqa: PLC0415 - numpy and polars load only when needed
     from warehouse.reader import Reader  # noqa: PLC0415
@@ -309,6 +310,19 @@ def door_of(accelerators: Path | None, *, online: bool) -> "Door":
     settings = Settings()
     door = published_door(Reader(settings.published), settings, online=online)()
     return door if accelerators is None else door.with_devices(accelerators)
+
+
+def evidence_of_home() -> "Evidence":
+    """Abilities of models and what formats cost, as this home has published them.
+
+    Raises:
+        NotPublished: nothing is published yet.
+    """
+    from profiling.answers.evidence import Evidence  # noqa: PLC0415 - polars loads only when needed
+    from warehouse.reader import Reader  # noqa: PLC0415
+
+    reader = Reader(Settings().published)
+    return Evidence.of(lambda table: reader.query(f"FROM {table}"))
 
 
 def _print_parameters_as_objects(frame: "pl.DataFrame", output: Path | None) -> None:

@@ -121,7 +121,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter an option
         acceptance=acceptance, spot=spot, tensor=tp, expert=ep, data=dp, disaggregated=disaggregated,
         gpu_memory_utilization=gpu_memory_utilization, batched_tokens=batched_tokens, eager=eager,
     )  # fmt: skip
-    door = door_of(None, online=online)
+    door = door_of(online=online)
     named = named_devices(door, devices, device)
     plans = requested_plans(door, model, promise, options, named)
     rows = plan_rows(door, model, promise, plans, options)

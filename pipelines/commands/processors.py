@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from pipelines.commands.performance import Batch, ByOption, Length, Model, WeightFormat
+from pipelines.commands.performance import Batch, ByOption, Length, Model, WeightFormat, door_of
 from pipelines.commands.terminal import Format, Formatted, Output, err, print_rows
-from warehouse.settings import Settings
 
 _SHOWN = (
     "accelerator", "kind", "verdict", "bound_by", "predicted_s", "predicted_low_s", "predicted_high_s", "tokens_per_s",
@@ -29,14 +28,11 @@ def processors(  # noqa: PLR0913, PLR0917 - one parameter an option
     output: Output = None,
 ) -> None:
     """CPUs, GPUs, TPUs and NPUs under one load: time, energy, cost, and what limits each."""
-    from pipelines.lib.door import published_door  # noqa: PLC0415 - numpy loads only when needed
-    from profiling.answers.energy import INCLUDES  # noqa: PLC0415
+    from profiling.answers.energy import INCLUDES  # noqa: PLC0415 - numpy loads only when needed
     from profiling.answers.processors import compare_processors, warned, what_binds  # noqa: PLC0415
     from profiling.answers.question import Question  # noqa: PLC0415
-    from warehouse.reader import Reader  # noqa: PLC0415
 
-    settings = Settings()
-    door = published_door(Reader(settings.published), settings)()
+    door = door_of()
     question = Question(
         model=model, accelerator="", stage=stage, batch=batch, context=seq, weight_format=weight_format
     )  # fmt: skip

@@ -25,7 +25,7 @@ def share(
     from pipelines.sources.measurements.shared import SHARED, key_of, sealed, with_names  # noqa: PLC0415
 
     stated = Stated(device=device, engine=engine, model=model, weight_format=weight_format)
-    rows = with_names(read_all(files, stated), door_of(None, online=False).devices)
+    rows = with_names(read_all(files, stated), door_of().devices)
     text = sealed(rows, key_of(Settings().home))
     out.write_text(text, "utf-8")
     err.print(f"{out}: signed; it holds {', '.join(SHARED)}, and nothing else.")
@@ -45,7 +45,7 @@ def collect(
     from pipelines.defs.accuracy.tables import accuracy  # noqa: PLC0415
     from warehouse.spreadsheets import to_csv  # noqa: PLC0415
 
-    door = door_of(None, online=False)
+    door = door_of()
     collection = collected(folder, door, door.devices)
     if out is not None:
         out.write_bytes(to_csv(collection.rows))

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -19,7 +19,7 @@ _PREVIEW_ROWS = 5
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=48))
 
 
-def spec(table: Table, deps: Iterable[Table | Sequence[str]], kinds: Iterable[str] = ("polars",)) -> dg.AssetSpec:
+def spec(table: Table, deps: Iterable[Table | dg.AssetKey], kinds: Iterable[str] = ("polars",)) -> dg.AssetSpec:
     """The asset of a table: key, description, owner, kinds and column schema, all from its contract.
 
     Args:
@@ -28,8 +28,8 @@ def spec(table: Table, deps: Iterable[Table | Sequence[str]], kinds: Iterable[st
         kinds: What makes it; `parquet` is added.
     """
     return dg.AssetSpec(
-        key=list(table.asset_key),
-        deps=[list(dep.asset_key) if isinstance(dep, Table) else list(dep) for dep in deps],
+        key=table.asset_key,
+        deps=[dep.asset_key if isinstance(dep, Table) else dep for dep in deps],
         description=table.meaning,
         group_name=table.capability,
         kinds={*kinds, "parquet"},
@@ -107,7 +107,7 @@ def _result(
     lake: Lake, table: Table, rows: int, first: pl.DataFrame, rule_counts: Mapping[str, int], facts: Mapping[str, Any]
 ) -> dg.MaterializeResult[None]:
     announce(f"{table.relation}: {counted(rows, 'row')}")
-    key = dg.AssetKey(list(table.asset_key))
+    key = dg.AssetKey(table.asset_key)
     return dg.MaterializeResult(
         asset_key=key,
         check_results=[

@@ -16,6 +16,7 @@ from pipelines.defs.leaderboards.tables import models_of, read_files, write_entr
 from pipelines.defs.profiles.tables import prediction_errors, predictions_of
 from pipelines.lib.door import published_door
 from pipelines.own.problems import measurement_problems, rejected_rows, rejected_votes, summary
+from pipelines.sources.accounts import by_its_name
 from pipelines.sources.arena.recognition import BOARDS, VOTES
 from pipelines.sources.arena.store import load_boards
 from pipelines.sources.boards.declaration import declared
@@ -101,7 +102,7 @@ def read_own_file(
             recognised = recognise(payload, suffix, f"{today().isoformat()}_{name}", boards)
     except UNRECOGNISED as error:
         problems = measurement_problems(payload.decode("utf-8-sig", "replace"))
-        raise NotUsable(f"No row of {name} can be used. {summary(problems)}" if problems else str(error)) from error
+        raise (_without_rows(name, problems) if problems else NotUsable(str(error))) from error
     read = _board if recognised.source.startswith(BOARD_PREFIX) else _READERS.get(recognised.source)
     if read is None:
         raise NotUsable(
@@ -117,7 +118,11 @@ def read_own_file(
     try:
         return read(stored, settings, scratch, stated or Stated())
     except (UnreadableVotes, UnknownMeasurements, *UNRECOGNISED) as error:
-        raise NotUsable(str(error).replace(str(stored.path), name)) from error
+        raise NotUsable(by_its_name(stored, str(error))) from error
+
+
+def _without_rows(name: str, problems: list[str]) -> NotUsable:
+    return NotUsable(f"No row of {name} can be used. {summary(problems)}")
 
 
 def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Stated) -> OwnFile:
@@ -129,7 +134,7 @@ def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _stated
     own = lake.read(LEADERBOARD_ENTRIES)
     problems = rejected_rows(lake.read(REJECTED_ROWS), stored)
     if own.is_empty():
-        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {summary(problems)}")
+        raise _without_rows(stored.manifest.uri, problems)
     account = snapshots.row(0, named=True)
     base = _published_board(settings, str(account["board"]), str(account["metric_version"]))
     snapshot_id = f"yours-{stored.sha256[:_NAMED]}"
@@ -205,12 +210,9 @@ def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _stated: St
     """Its votes, rated in every category that they tell apart, as votes of a home are."""
     votes_id = _source_name(stored)
     rated = rate_vote_files([stored.path], votes_id, threads=1)
-    notes = [
-        note.replace(str(stored.path), stored.manifest.uri).replace(stored.path.name, stored.manifest.uri)
-        for note in rated.notes
-    ]
+    notes = [by_its_name(stored, note) for note in rated.notes]
     problems = rejected_votes(stored.path) if rated.rejected.height else []
-    if rated.ratings["rating"].is_null().all():
+    if rated.tables[arena_tables.ARENA_RATINGS]["rating"].is_null().all():
         raise NotUsable(
             f"No model of {stored.manifest.uri} can be rated. {summary(problems)} {' '.join(notes)}".strip()
         )
@@ -218,13 +220,7 @@ def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _stated: St
     return OwnFile(
         "votes", votes_id, f"votes, layout {stored.manifest.layout}", rated.votes_read, rated.votes_read - refused,
         problems, notes,
-        {
-            arena_tables.ARENA_VOTES.relation: rated.pairs,
-            arena_tables.ARENA_RATINGS.relation: rated.ratings,
-            arena_tables.ARENA_WIN_RATES.relation: rated.win_rates,
-            arena_tables.STYLE_COEFFICIENTS.relation: rated.style,
-            arena_tables.ARENA_DRIFT.relation: rated.drift,
-        },
+        {table.relation: rows for table, rows in rated.tables.items()},
     )  # fmt: skip
 
 
@@ -233,7 +229,7 @@ def _arena_board(stored: RawSnapshot, _settings: Settings, scratch: Path, _state
     loaded = load_boards(RawStore(scratch / "raw"))
     problems = rejected_rows(loaded.rejected, stored)
     if loaded.board.is_empty():
-        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {summary(problems)}")
+        raise _without_rows(stored.manifest.uri, problems)
     publication = _source_name(stored)
     board = loaded.board.with_columns(pl.lit(publication).alias("publication"))
     return OwnFile(
@@ -271,10 +267,10 @@ def _board(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Stat
     if (measured := load_measured(RawStore(scratch / "raw"), declared(settings.home), scratch / "parsed")).height:
         return _predicted(measured, problems, stored, settings)
     if read.results.is_empty():
-        raise NotUsable(f"No row of {stored.manifest.uri} can be used. {summary(problems)}")
+        raise _without_rows(stored.manifest.uri, problems)
     results = read.results.with_columns(
         pl.lit(_source_name(stored)).alias("source"),
-        pl.coalesce("model_id", pl.format("{} (yours)", "name_in_source")).alias("model_id"),
+        pl.coalesce("model_id", _marked_name("name_in_source")).alias("model_id"),
     )
     identified = read.results.filter(pl.col("model_id").is_not_null())
     on_hub, names = identified["name_in_source"].n_unique(), read.results["name_in_source"].n_unique()

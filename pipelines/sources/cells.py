@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from pipelines.sources.dates import iso_day
+
 ABSENT_TEXT = ("", "?", "null", "none", "nan", "unknown", "n/a", "removed")
 
 MODEL_TYPE_BY_LABEL: Mapping[str, str] = {
@@ -121,7 +123,7 @@ def affirmed(column: str) -> Cell:
 
 def day(column: str) -> Cell:
     """A date, or the date of a timestamp, in ISO 8601."""
-    return Cell(column, lambda cell: cell.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False), "a date YYYY-MM-DD")
+    return Cell(column, iso_day, "a date YYYY-MM-DD")
 
 
 def hub_link(column: str) -> Cell:

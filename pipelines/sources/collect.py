@@ -6,7 +6,6 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from profiling.measure.bundle import COMPLETE, UnusableBundle, is_complete, pack
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from profiling.reference_files import FOLDER
 from warehouse.files import printable
+from warehouse.reference_files import FOLDER as REFERENCE
 from warehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -169,10 +169,9 @@ def _source_files(
     source: str, settings: Settings, index: Index, part: Collection, report: Report, boards: Boards
 ) -> Iterator[SourceFile]:
     if source == BUNDLED:
-        reference = resources.files("warehouse").joinpath("reference")
         folders = ("leaderboards", "boards", "measurements")
-        bundled = [file for folder in folders for file in reference.joinpath(folder).iterdir()]
-        bundled.append(reference.joinpath("arena_published_ratings.csv"))
+        bundled = [file for folder in folders for file in (REFERENCE / folder).iterdir()]
+        bundled.append(REFERENCE / "arena_published_ratings.csv")
         for file in sorted(bundled, key=lambda file: file.name):
             if Path(file.name).suffix in SUFFIXES:
                 yield SourceFile(f"{BUNDLED}/{file.name}", Path(file.name).suffix, file.read_bytes())

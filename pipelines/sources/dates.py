@@ -3,6 +3,8 @@
 import datetime as dt
 import re
 
+import polars as pl
+
 EARLIEST = dt.date(2020, 1, 1)
 """No board, vote or measurement that is read here is older."""
 _FORMS = (
@@ -20,8 +22,8 @@ class WrongDate(ValueError):
 
 
 def is_plausible(day: dt.date) -> bool:
-    """Whether the day can be meant: from 2020 on, and at most tomorrow, which it is already somewhere."""
-    return EARLIEST <= day <= today() + dt.timedelta(days=1)
+    """Whether the day can be meant: from 2020 on, and at most tomorrow."""
+    return EARLIEST <= day <= tomorrow()
 
 
 def require_plausible(day: dt.date, uri: str) -> None:
@@ -55,9 +57,19 @@ def date_in_name(uri: str) -> dt.date | None:
     return None
 
 
+def iso_day(text: pl.Expr) -> pl.Expr:
+    """Date with which a text begins in ISO 8601, as a timestamp does; null where it begins with none."""
+    return text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+
+
 def today() -> dt.date:
     """Of UTC."""
     return dt.datetime.now(dt.UTC).date()
+
+
+def tomorrow() -> dt.date:
+    """Of UTC; which it is already somewhere."""
+    return today() + dt.timedelta(days=1)
 
 
 def _refusal(uri: str, date: str) -> str:

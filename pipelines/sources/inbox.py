@@ -96,7 +96,7 @@ def new_files(settings: Settings, code: str = "") -> list[Dropped]:
 
 def complete_files(folder: Path, now_s: float) -> list[Path]:
     """Files of a folder, at any depth, of a kind that some source reads and that nobody is still writing."""
-    return [path for path in _files(folder) if _is_complete(path, now_s)]
+    return [path for entry, _ in _entries(str(folder)) if _is_complete(path := Path(entry.path), now_s)]
 
 
 def dropped_file(path: Path, inbox: Path) -> Dropped | None:
@@ -187,10 +187,6 @@ def bundle_state(folder: Path, now_s: float) -> str | None:
 def digest_of_state(parts: Iterator[str]) -> str:
     """A short name of any number of states: databases index the keys of runs, and admit no long ones."""
     return hashlib.sha256("|".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _files(inbox: Path) -> Iterator[Path]:
-    return (Path(entry.path) for entry, _ in _entries(str(inbox)))
 
 
 def _entries(folder: str, within: str = "") -> Iterator[tuple["os.DirEntry[str]", str]]:

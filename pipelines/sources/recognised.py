@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pipelines.sources.tables import header_of, read_document
+from pipelines.sources.tables import UnreadableFile, header_of
+from profiling.foreign import json_object
 
 if TYPE_CHECKING:
     from pipelines.sources.boards.declaration import Declared
@@ -50,7 +51,7 @@ class Unread:
         Raises:
             UnreadableFile: it holds none.
         """
-        return read_document(self.payload, self.uri)
+        return json_object(self.payload, self.uri, UnreadableFile)
 
 
 @dataclass(frozen=True)

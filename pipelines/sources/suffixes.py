@@ -14,6 +14,6 @@ SUFFIX_FORMS = {
     ".zip": "zip",
 }
 """Suffixes that board files may have, and the form that each stands for."""
-SUFFIXES = frozenset({".csv", ".parquet", ".json", *SUFFIX_FORMS})
+SUFFIXES = frozenset(SUFFIX_FORMS)
 PROSE = frozenset({".md", ".toml", ".yml", ".yaml", ".zip", ".jsonl", ".ndjson"})
 """Suffixes that mostly are no data: what no board declares is passed over, unless it was named itself."""

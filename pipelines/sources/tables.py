@@ -4,13 +4,13 @@ import codecs
 import contextlib
 import csv
 import io
-from typing import Any
 
 import polars as pl
 
-from profiling.foreign import json_object
 from profiling.foreign_parquet import promise_of, read_parquet
 
+ROW = "row_number"
+"""Column that counts the rows of a file from 1."""
 MOST_COLUMNS = 2_000
 MOST_CELLS = 50_000_000
 """A few hundred bytes of Parquet can promise billions of cells; no board, list or set of kernels has this many."""
@@ -90,6 +90,11 @@ def read_columns_as_text(
         return _readable(_as_text(read_parquet(payload, columns, rows)), name)
     except NO_TABLE as error:
         raise _unreadable(name, suffix, error) from error
+
+
+def numbered(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a file with `row_number` before their columns."""
+    return frame.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
 
 
 def require_bounded(payload: bytes, name: str, columns: int | None = None) -> None:
@@ -244,12 +249,3 @@ def _unreadable(name: str, suffix: str, error: BaseException, payload: bytes = b
         return UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {where}")
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {reason}")
-
-
-def read_document(payload: bytes, name: str) -> dict[str, Any]:
-    """The JSON object in the bytes.
-
-    Raises:
-        UnreadableFile: the bytes are not a JSON object.
-    """
-    return json_object(payload, name, UnreadableFile)

@@ -1,13 +1,11 @@
 """Advice over HTTP: what commands say, with the same names."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from api.app import create
 from profiling.accuracy.held_out import held_out_errors
 from profiling.answers.advise import advise
 from profiling.answers.candidate import Need
@@ -18,23 +16,10 @@ from profiling.answers.evidence import Evidence
 from profiling.answers.processors import compare_processors
 from profiling.answers.question import Question
 from warehouse.reader import Reader
-from warehouse.settings import Settings
+
+from .conftest import get
 
 LLAMA = "meta-llama/Meta-Llama-3.1-8B"
-
-
-@pytest.fixture(scope="module")
-def client(bundled_home: Path) -> Iterator[TestClient]:
-    settings = Settings.model_validate({"home": str(bundled_home), "api_requests_per_minute": 1_000_000})
-    with TestClient(create(settings), raise_server_exceptions=False) as client:
-        yield client
-
-
-def get(client: TestClient, path: str, **params: Any) -> dict[str, Any]:
-    response = client.get(f"/api/v1/{path}", params=params)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
 
 
 def test_advice_is_that_of_the_command(client: TestClient, bundled_home: Path) -> None:

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,8 @@ from api.app import create
 from pipelines.lib.door import published_door
 from profiling.answers.question import Question
 from warehouse.reader import Reader
-from warehouse.settings import Settings
 
-
-def settings(home: Path, **more: object) -> Settings:
-    return Settings.model_validate({"home": str(home), "api_requests_per_minute": 1_000_000, **more})
-
-
-@pytest.fixture(scope="module")
-def client(bundled_home: Path) -> Iterator[TestClient]:
-    with TestClient(create(settings(bundled_home)), raise_server_exceptions=False) as client:
-        yield client
-
-
-def get(client: TestClient, path: str, **params: Any) -> dict[str, Any]:
-    response = client.get(f"/api/v1/{path}", params=params)
-    assert response.status_code == 200, response.text
-    found: dict[str, Any] = response.json()
-    return found
+from .conftest import get, settings
 
 
 def test_rows_are_those_of_the_warehouse(client: TestClient, bundled_home: Path) -> None:

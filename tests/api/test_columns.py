@@ -1,26 +1,15 @@
 """Columns of answers: each says what it means in that answer, and lengths are asked for as people write them."""
 
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
-from api.app import create
 from warehouse.columns import meanings_in
 from warehouse.contracts import TABLES
 from warehouse.listening import CannotListen, bound, listening_at
-from warehouse.settings import Settings
 
 QWEN = "model=Qwen/Qwen3-8B&accelerator="
-
-
-@pytest.fixture(scope="module")
-def client(bundled_home: Path) -> Iterator[TestClient]:
-    settings = Settings.model_validate({"home": str(bundled_home), "api_requests_per_minute": 1_000_000})
-    with TestClient(create(settings)) as client:
-        yield client
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pipelines.defs.sources.assets import RAW_FILES
 
 # Before the sensors are imported, which name it.
 jobs.JOBS[jobs.JOBS.index(jobs.REFRESH)] = jobs.REFRESH = dg.define_asset_job(
-    "refresh", selection=dg.AssetSelection.assets(list(RAW_FILES))
+    "refresh", selection=dg.AssetSelection.assets(RAW_FILES)
 )
 
 from pipelines.definitions import defs  # noqa: E402

@@ -77,9 +77,9 @@ KINDS: dict[str, Callable[[Settings], object]] = {
 
 def boards_only(rest: Path) -> None:
     """From now on a refresh makes the tables of the boards, and takes the others from a folder."""
-    files, boards, accounts = list(RAW_FILES), list(LEADERBOARD_ENTRIES.asset_key), list(SNAPSHOTS.asset_key)
+    files, boards, accounts = RAW_FILES, LEADERBOARD_ENTRIES.asset_key, SNAPSHOTS.asset_key
     made = dg.AssetSelection.assets(files, boards, accounts).required_multi_asset_neighbors()
-    job = dg.define_asset_job("refresh_boards", selection=made | dg.AssetSelection.assets(list(PUBLISHED)))
+    job = dg.define_asset_job("refresh_boards", selection=made | dg.AssetSelection.assets(PUBLISHED))
     pipelines.definitions.defs = dg.Definitions.merge(pipelines.definitions.defs, dg.Definitions(jobs=[job]))
     pipelines.defs.jobs.REFRESH = job
     derive = refreshing._derive

@@ -30,7 +30,7 @@ def home(bundled_home: Path, tmp_path: Path, postgres: Postgres, monkeypatch: py
     shutil.rmtree(home / "dagster", ignore_errors=True)
     (home / "dagster").mkdir()
     shutil.copyfile(postgres.folder / "dagster.yaml", home / "dagster" / "dagster.yaml")
-    job = dg.define_asset_job("publish_again", selection=dg.AssetSelection.assets(list(PUBLISHED)))
+    job = dg.define_asset_job("publish_again", selection=dg.AssetSelection.assets(PUBLISHED))
     more = dg.Definitions.merge(pipelines.definitions.defs, dg.Definitions(jobs=[job]))
     monkeypatch.setattr(pipelines.definitions, "defs", more)
     monkeypatch.setattr(pipelines.defs.jobs, "REFRESH", job)
@@ -47,7 +47,7 @@ def goes_away(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def materialisations(home: Settings) -> int:
     with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
-        return len(instance.fetch_materializations(dg.AssetKey(list(PUBLISHED)), limit=100).records)
+        return len(instance.fetch_materializations(PUBLISHED, limit=100).records)
 
 
 def test_a_refresh_publishes_and_says_that_dagster_does_not_know(

@@ -152,11 +152,8 @@ def _votes(store: RawStore) -> bool:
             # Ratings in every category take seconds: of one file in sixty-four.
             if int(votes.stored.sha256[:2], 16) < 4:
                 rated = rate_vote_files([votes.stored.path], votes.votes_id, threads=1)
-                hold(arena.ARENA_VOTES, rated.pairs)
-                hold(arena.ARENA_WIN_RATES, rated.win_rates)
-                hold(arena.STYLE_COEFFICIENTS, rated.style)
-                hold(arena.ARENA_DRIFT, rated.drift)
-                hold(arena.ARENA_RATINGS, rated.ratings)
+                for table, rows in rated.tables.items():
+                    hold(table, rows)
     return is_known
 
 
@@ -167,8 +164,10 @@ def _kernels(store: RawStore) -> bool:
         (performance.REJECTED_ROWS, loaded.rejected),
         (performance.KERNEL_MEASUREMENTS, loaded.measurements),
     ):
-        hold(table, pl.concat(frames))
-    _accounted(pl.concat(loaded.snapshots), rejected=any(not frame.is_empty() for frame in loaded.rejected))
+        hold(table, table.concat(frames))
+    _accounted(
+        performance.SNAPSHOTS.concat(loaded.snapshots), rejected=any(not frame.is_empty() for frame in loaded.rejected)
+    )
     return bool(loaded.measured)
 
 

@@ -17,21 +17,18 @@ from pipelines.defs.sources.schedules import daily_boards
 from pipelines.lib.resources import Home
 from pipelines.runs.refresh import refresh
 from tests.unit.boards.test_fetching import CSV, declare
-from tests.unit.sources.hub_server import HubServer, hub_server, status, whole
+from tests.unit.sources.hub_server import HubServer, hub_server, status, whole, without_proxy
 from warehouse.settings import Settings
 
 from .graph_run import Run
 
-KEY = dg.AssetKey(list(BOARD_FILES))
 _NO_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 ANSWERS, DOWN = "answers_today", "is_down_today"
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+    without_proxy(monkeypatch)
     monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
     with hub_server() as running:
         yield running
@@ -80,7 +77,7 @@ def test_a_source_that_is_down_fails_alone_and_is_seen_in_dagster_on_the_command
     assert "it answers 500" in str(failure.step_failure_data.error)
     runs = {record.tags["dagster/partition"]: record.status for record in run.instance.get_runs()}
     assert runs == {ANSWERS: dg.DagsterRunStatus.SUCCESS, DOWN: dg.DagsterRunStatus.FAILURE}
-    state = run.instance.get_status_by_partition(KEY, [ANSWERS, DOWN], SOURCES)
+    state = run.instance.get_status_by_partition(BOARD_FILES, [ANSWERS, DOWN], SOURCES)
     assert state is not None
     assert {name: event and event.value for name, event in state.items()} == {ANSWERS: "MATERIALIZED", DOWN: "FAILED"}
 

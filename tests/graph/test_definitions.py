@@ -66,7 +66,7 @@ def test_what_was_retrieved_and_what_was_rejected_are_tables_like_any_other() ->
 def test_every_table_with_a_contract_is_an_asset_and_is_published() -> None:
     tables = {"/".join(table.asset_key) for table in TABLES}
     assert tables <= SPECS.keys()
-    upstream = {key.to_user_string() for key in GRAPH.get(dg.AssetKey(list(PUBLISHED))).parent_keys}
+    upstream = {key.to_user_string() for key in GRAPH.get(PUBLISHED).parent_keys}
     assert {"/".join(table.asset_key) for table in TABLES if table.schema != "raw"} <= upstream
 
 
@@ -114,7 +114,7 @@ def test_lineage_leads_from_the_retrieved_files_to_the_published_table() -> None
         key = todo.pop()
         seen.add(key)
         todo |= GRAPH.get(key).parent_keys - seen
-    assert dg.AssetKey(list(RAW_FILES)) in seen
+    assert RAW_FILES in seen
     assert dg.AssetKey(["core", "models"]) in seen
 
 
@@ -130,7 +130,7 @@ def test_there_is_a_job_for_everything_and_one_for_each_capability_which_does_no
         chosen = {
             key.to_user_string() for key in defs.resolve_job_def(f"derive_{capability}").asset_layer.selected_asset_keys
         }
-        assert chosen >= GROUPS[capability] | {"/".join(RAW_FILES)}
+        assert chosen >= GROUPS[capability] | {RAW_FILES.to_user_string()}
         assert "published/warehouse" not in chosen
 
 
@@ -155,7 +155,7 @@ def test_what_was_retrieved_and_what_is_published_are_checked() -> None:
         ("raw/files", "sources_answered"), ("raw/files", "files_are_as_stored"),
         ("published/warehouse", "release_is_whole"),
     }  # fmt: skip
-    assert GRAPH.get_check_spec(dg.AssetCheckKey(dg.AssetKey(list(RAW_FILES)), "files_are_as_stored")).blocking
+    assert GRAPH.get_check_spec(dg.AssetCheckKey(RAW_FILES, "files_are_as_stored")).blocking
 
 
 def test_every_job_sensor_and_schedule_says_to_a_newcomer_what_it_does() -> None:
@@ -173,7 +173,7 @@ def test_every_morning_the_published_datasets_are_asked_without_being_told_to() 
     assert daily.default_status is dg.DefaultScheduleStatus.RUNNING
     request = daily.evaluate_tick(dg.build_schedule_context()).run_requests
     assert request is not None
-    assert request[0].run_config["ops"]["__".join(RAW_FILES)]["config"] == {"sources": ["online"]}
+    assert request[0].run_config["ops"][RAW_FILES.to_python_identifier()]["config"] == {"sources": ["online"]}
 
 
 def test_without_a_network_a_run_goes_on_with_what_is_stored_and_says_who_was_not_reached(
@@ -183,7 +183,7 @@ def test_without_a_network_a_run_goes_on_with_what_is_stored_and_says_who_was_no
         raise HubUnavailable("the hub cannot be reached")
 
     monkeypatch.setattr(assets, "collect", nobody)
-    asked = {"ops": {"__".join(RAW_FILES): {"config": {"sources": ["online"]}}}}
+    asked = {"ops": {RAW_FILES.to_python_identifier(): {"config": {"sources": ["online"]}}}}
     done = dg.materialize([assets.raw_files], resources={"skyline": Home(folder=str(tmp_path))}, run_config=asked)
     assert done.success
     checks = {check.check_name: check for check in done.get_asset_check_evaluations()}

@@ -61,11 +61,11 @@ def test_a_step_depends_on_what_it_reads_and_on_nothing_else(
         return parts(lake, table)
 
     def listed(store: RawStore, source: str) -> object:
-        read.add(dg.AssetKey(list(RAW_FILES)))
+        read.add(RAW_FILES)
         return snapshots(store, source)
 
     def named(store: RawStore) -> object:
-        read.add(dg.AssetKey(list(RAW_FILES)))
+        read.add(RAW_FILES)
         return sources(store)
 
     monkeypatch.setattr(Lake, "scan", scanned)

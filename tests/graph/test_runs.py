@@ -32,7 +32,7 @@ def rows_of(home: Path, sql: str) -> list[tuple[Any, ...]]:
 @pytest.mark.slow
 def test_a_whole_run_from_nothing_writes_every_table_and_publishes_it(run: Run, tmp_path: Path) -> None:
     fresh = replace(run, home=tmp_path / "fresh")
-    result = fresh(config={"ops": {"__".join(RAW_FILES): {"config": {"sources": ["bundled"]}}}})
+    result = fresh(config={"ops": {RAW_FILES.to_python_identifier(): {"config": {"sources": ["bundled"]}}}})
     assert result.success
     assert materialised(result) >= {"/".join(table.asset_key) for table in TABLES} | {"published/warehouse"}
     assert rows_of(fresh.home, "SELECT count(*) > 0 FROM marts.pareto_front") == [(True,)]

@@ -127,7 +127,7 @@ def test_everything_that_writes_is_known_to_do_so() -> None:
         for definition in defs.resolve_asset_graph().assets_defs
         for key in definition.keys
     }
-    sweeps = {"/".join(LOCAL_SWEEP), "/".join(SWEPT_SHARDS)}
+    sweeps = {LOCAL_SWEEP.to_user_string(), SWEPT_SHARDS.to_user_string()}
     assert {key.to_user_string() for key, keys in needs.items() if "skyline" not in keys} == sweeps
     tagged = {
         key.to_user_string()

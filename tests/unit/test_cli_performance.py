@@ -2,51 +2,15 @@
 
 import io
 import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from pipelines.commands.app import main
+from .conftest import Skyline
 
 LLAMA, H200 = "meta-llama/Meta-Llama-3-8B", "H200-SXM-141GB"
 RATES = ("tokens_per_s", "time_to_first_token_s", "time_per_output_token_s", "joules_per_token")
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left behind."""
-
-    code: object
-    out: str
-    err: str
-
-
-Skyline = Callable[..., Done]
-
-
-@pytest.fixture
-def skyline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Skyline:
-    """The command as its entry point runs it, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SKYLINE_HOME", str(tmp_path / "home"))
-
-    def run(*arguments: str | Path, home: Path | None = None) -> Done:
-        if home is not None:
-            monkeypatch.setenv("SKYLINE_HOME", str(home))
-        monkeypatch.setattr(sys, "argv", ["skyline", *map(str, arguments)])
-        code: object = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code or 0
-        captured = capfd.readouterr()
-        return Done(code, captured.out, captured.err)
-
-    return run
 
 
 @pytest.mark.parametrize("stage", ["prefill", "decode"])

@@ -3,7 +3,7 @@
 import polars as pl
 
 from warehouse.contracts.boards import BENCHMARK, BENCHMARK_VERSION, BOARD_SOURCE, CATEGORIES
-from warehouse.contracts.common import AS_OF_DATE, flag, positive
+from warehouse.contracts.common import AS_OF_DATE, flag, index_points, positive
 from warehouse.contracts.table import Column, Table, columns_of
 
 OVERALL = "overall"
@@ -57,10 +57,6 @@ _MODE = Column(
 _EFFORT = Column("effort", pl.String, "Reasoning effort or budget as stated; null where none is.")
 
 
-def _points(name: str, meaning: str, *, required: bool = False) -> Column:
-    return Column(name, pl.Float64, meaning, unit="index points", required=required)
-
-
 ABILITY = Table(
     "marts.ability",
     "Latent ability of a model in a mode, on the scale of the Epoch Capabilities Index (Claude 3.5 Sonnet 130, GPT-5"
@@ -70,9 +66,9 @@ ABILITY = Table(
         _MODEL,
         _MODE,
         _EFFORT,
-        _points("ability", "Estimate.", required=True),
-        _points("ability_low", "Lower end.", required=True),
-        _points("ability_high", "Upper end.", required=True),
+        index_points("ability", "Estimate.", required=True),
+        index_points("ability_low", "Lower end.", required=True),
+        index_points("ability_high", "Upper end.", required=True),
         Column("ci_level", pl.Float64, "Level of the interval.", required=True, minimum=0, maximum=1),
         Column("results", pl.Int64, "Number of results behind the estimate.", unit="results", required=True, minimum=0),
         Column("sources", pl.String, "Sources of these, sorted, separated by `, `; null for a prior."),
@@ -87,7 +83,7 @@ ABILITY = Table(
             allowed=EVIDENCE_CLASSES,
         ),
         AS_OF_DATE,
-        _points("published_index", "Epoch Capabilities Index as published, in `overall`."),
+        index_points("published_index", "Epoch Capabilities Index as published, in `overall`."),
         flag(
             "is_headline",
             "Whether this mode represents the model: the one with an index, else with most sources, then most results.",
@@ -120,7 +116,7 @@ ABILITY_BENCHMARKS = Table(
             required=True,
             allowed=("logistic", "linear"),
         ),
-        _points(
+        index_points(
             "difficulty",
             "Ability at which half of what can be earned is earned; for linear ones, at which the mean of the board"
             " is expected.",
@@ -222,9 +218,9 @@ ABILITY_CHANGES = Table(
         _MODEL,
         _MODE,
         _EFFORT,
-        _points("ability_before", "Before; null for a new model."),
-        _points("ability", "Now; null where all its results were withdrawn."),
-        _points("change", "Now less before."),
+        index_points("ability_before", "Before; null for a new model."),
+        index_points("ability", "Now; null where all its results were withdrawn."),
+        index_points("change", "Now less before."),
         Column(
             "reason",
             pl.String,

@@ -3,7 +3,7 @@
 import polars as pl
 
 from warehouse.contracts.ability import DOMAINS
-from warehouse.contracts.common import AS_OF_DATE, flag, positive
+from warehouse.contracts.common import AS_OF_DATE, flag, index_points, parameters, positive
 from warehouse.contracts.table import Column, Table, columns_of
 
 OPENNESS = ("open", "proprietary", "unknown")
@@ -25,10 +25,6 @@ _MODEL = Column("model_id", pl.String, "Model as in `marts.ability`.", required=
 _LOAD = "under the load of `marts.gpu_requirements` (32 requests, 4,096 tokens, H100 80 GB, vLLM, as published)"
 
 
-def _points(name: str, meaning: str, *, required: bool = False) -> Column:
-    return Column(name, pl.Float64, meaning, unit="index points", required=required)
-
-
 ABILITY_MODELS = Table(
     "marts.ability_models",
     "One row per model with an ability: who made it, when, under which licence, how large it is and what serving it"
@@ -43,8 +39,8 @@ ABILITY_MODELS = Table(
         Column("licence_basis", pl.String, "Where it is stated."),
         Column("release_date", pl.Date, "First release."),
         Column("release_date_basis", pl.String, "Board, list or file that states the date, or that its name does."),
-        Column("parameters_total", pl.Int64, "Parameters, all experts.", unit="parameters", minimum=1),
-        Column("parameters_active", pl.Int64, "Parameters that a token uses.", unit="parameters", minimum=1),
+        parameters("parameters_total", "Parameters, all experts."),
+        parameters("parameters_active", "Parameters that a token uses."),
         Column("parameters_basis", pl.String, "Counted from its dimensions, or taken from its name."),
         Column("weight_format", pl.String, "Format in which it is published."),
         positive("weight_bits", "Bits per weight of that.", "bits"),
@@ -74,9 +70,9 @@ ABILITY_FRONTS = Table(
         Column("cost", pl.String, "What is minimised.", required=True, allowed=tuple(COSTS)),
         _MODEL,
         Column("mode", pl.String, "Mode that speaks for the model.", required=True),
-        _points("ability", "Estimate.", required=True),
-        _points("ability_low", "Lower end.", required=True),
-        _points("ability_high", "Upper end.", required=True),
+        index_points("ability", "Estimate.", required=True),
+        index_points("ability_low", "Lower end.", required=True),
+        index_points("ability_high", "Upper end.", required=True),
         Column("evidence_class", pl.String, "As in `marts.ability`.", required=True),
         Column("value", pl.Float64, "The cost.", required=True, minimum=0),
         Column("unit", pl.String, "Unit of the cost.", required=True),
@@ -101,19 +97,19 @@ ABILITY_GAP = Table(
         _DOMAIN,
         Column("on_date", pl.Date, "Models released up to this day are included.", required=True),
         Column("open_model", pl.String, "Best model with downloadable weights.", required=True),
-        _points("open_ability", "Its ability.", required=True),
-        _points("open_low", "Lower end.", required=True),
-        _points("open_high", "Upper end.", required=True),
+        index_points("open_ability", "Its ability.", required=True),
+        index_points("open_low", "Lower end.", required=True),
+        index_points("open_high", "Upper end.", required=True),
         Column("proprietary_model", pl.String, "Best model without.", required=True),
-        _points("proprietary_ability", "Its ability.", required=True),
-        _points("proprietary_low", "Lower end.", required=True),
-        _points("proprietary_high", "Upper end.", required=True),
-        _points("gap_points", "Proprietary minus open; negative where open leads.", required=True),
-        _points("gap_low", "Lower end of 95 %, as if both errors were independent.", required=True),
-        _points("gap_high", "Upper end of 95 %.", required=True),
+        index_points("proprietary_ability", "Its ability.", required=True),
+        index_points("proprietary_low", "Lower end.", required=True),
+        index_points("proprietary_high", "Upper end.", required=True),
+        index_points("gap_points", "Proprietary minus open; negative where open leads.", required=True),
+        index_points("gap_low", "Lower end of 95 %, as if both errors were independent.", required=True),
+        index_points("gap_high", "Upper end of 95 %.", required=True),
         Column("ci_level", pl.Float64, "Level of the intervals of abilities.", required=True, minimum=0, maximum=1),
-        _points("gap_least", "The gap if every model of unknown licence were open.", required=True),
-        _points("gap_most", "The gap if every such model were proprietary.", required=True),
+        index_points("gap_least", "The gap if every model of unknown licence were open.", required=True),
+        index_points("gap_most", "The gap if every such model were proprietary.", required=True),
         Column("unknown_models", pl.Int64, "Models of unknown licence.", unit="models", required=True, minimum=0),
         Column("unknown_above", pl.String, "Those of them above the best open one, eight at most."),
         Column(
@@ -135,14 +131,14 @@ ABILITY_GROWTH = Table(
         _DOMAIN,
         Column("size_basis", pl.String, "Which count of parameters.", required=True, allowed=SIZE_BASES),
         Column("terms", pl.String, "Terms in the fit.", required=True, allowed=TERMS),
-        _points("intercept", "Ability at 10⁹ parameters on the reference day.", required=True),
+        index_points("intercept", "Ability at 10⁹ parameters on the reference day.", required=True),
         Column("reference_date", pl.Date, "Day that years are counted from.", required=True),
-        _points("points_per_doubling", "Null where size is no term."),
-        _points("points_per_doubling_lower", f"Lower end: {_95}."),
-        _points("points_per_doubling_upper", f"Upper end: {_95}."),
-        _points("points_per_year", "Null where date is no term."),
-        _points("points_per_year_lower", f"Lower end: {_95}."),
-        _points("points_per_year_upper", f"Upper end: {_95}."),
+        index_points("points_per_doubling", "Null where size is no term."),
+        index_points("points_per_doubling_lower", f"Lower end: {_95}."),
+        index_points("points_per_doubling_upper", f"Upper end: {_95}."),
+        index_points("points_per_year", "Null where date is no term."),
+        index_points("points_per_year_lower", f"Lower end: {_95}."),
+        index_points("points_per_year_upper", f"Upper end: {_95}."),
         Column("r_squared", pl.Float64, "Share of the variance.", required=True, maximum=1),
         Column("models", pl.Int64, "Models in the fit.", unit="models", required=True, minimum=1),
         Column("makers", pl.Int64, "Makers of these.", unit="makers", required=True, minimum=1),

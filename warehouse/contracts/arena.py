@@ -34,9 +34,7 @@ PUBLICATION = Column(
 )
 ARENA = Column("arena", pl.String, "What was asked for: text, vision, text_to_image, code, ...", required=True)
 CATEGORY = Column("category", pl.String, "Subset of votes; overall is all of them.", required=True)
-STYLE_CONTROL = Column(
-    "style_control", pl.Boolean, "Whether the publication says that style was controlled for.", required=True
-)
+STYLE_CONTROL = flag("style_control", "Whether the publication says that style was controlled for.", required=True)
 MODEL = Column("model", pl.String, "Model as the board shows it.", required=True)
 MODEL_KEY = Column("model_key", pl.String, "Model as vote files name it; null where the board gives no key.")
 BOARD_COLUMNS = (PUBLICATION, AS_OF_DATE, ARENA, CATEGORY, STYLE_CONTROL)
@@ -262,7 +260,7 @@ OPEN_VS_PROPRIETARY = Table(
             unit="months",
         ),
         Column("lag_model", pl.String, "That proprietary model."),
-        Column("lag_is_lower_bound", pl.Boolean, "Its release date is only its first board; the lag may be longer."),
+        flag("lag_is_lower_bound", "Its release date is only its first board; the lag may be longer."),
         Column("best_open_model", pl.String, "Best model with downloadable weights.", required=True),
         points("best_open_rating", "Its rating.", required=True),
         Column("best_proprietary_model", pl.String, "Best model without.", required=True),

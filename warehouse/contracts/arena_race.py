@@ -13,7 +13,7 @@ from warehouse.contracts.arena import (
     STYLE_CONTROL,
     points,
 )
-from warehouse.contracts.common import AS_OF_DATE, positive
+from warehouse.contracts.common import AS_OF_DATE, flag, parameters, positive
 from warehouse.contracts.table import Column, Table, columns_of
 
 _SERIES = Column(
@@ -58,15 +58,15 @@ ARENA_SERIES_LINKS = Table(
         CATEGORY,
         _SERIES,
         Column("before_publication", pl.String, "Of the earlier board.", required=True),
-        Column("before_style_control", pl.Boolean, "Whether it controlled for style.", required=True),
+        flag("before_style_control", "Whether it controlled for style.", required=True),
         Column("before_date", pl.Date, "Its date.", required=True),
         Column("after_publication", pl.String, "Of the later board.", required=True),
-        Column("after_style_control", pl.Boolean, "Whether it controlled for style.", required=True),
+        flag("after_style_control", "Whether it controlled for style.", required=True),
         Column("after_date", pl.Date, "Its date.", required=True),
         Column("common_models", pl.Int64, "Models on both.", unit="models", required=True, minimum=0),
         points("shift_points", "Median of later less earlier; null where fewer than five are on both."),
         points("shift_standard_error", "Of that median, from the median absolute deviation.", minimum=0),
-        Column("is_break", pl.Boolean, "Whether levels were moved here, or could not be.", required=True),
+        flag("is_break", "Whether levels were moved here, or could not be.", required=True),
         Column(
             "reason", pl.String, "Why it is one.", required=True,
             allowed=(
@@ -90,7 +90,7 @@ FRONTIER_GPU_DEMAND = Table(
         Column("licence_class", pl.String, "Class of the licence.", required=True, allowed=OPEN),
         Column("release_date", pl.Date, "Best known.", required=True),
         points("rating", "On this board.", required=True),
-        Column("parameters_total", pl.Int64, "Parameters, all experts.", unit="parameters", minimum=1),
+        parameters("parameters_total", "Parameters, all experts."),
         Column("parameters_basis", pl.String, "Counted from its dimensions, or stated by its maker."),
         Column("weight_format", pl.String, "Format that it was published in; null where its shapes are not known."),
         positive("published_bits", "Bits per weight as published.", "bits"),

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from warehouse.contracts.common import SNAPSHOT_ID
+from warehouse.contracts.common import SNAPSHOT_ID, flag
 from warehouse.contracts.sources import SNAPSHOTS as ALL_SNAPSHOTS
 from warehouse.contracts.sources import rejected_rows
 from warehouse.contracts.table import Column, Table, columns_of
@@ -48,11 +48,8 @@ NAME_IN_SOURCE = Column(
 )
 HUB_ID = Column("model_id", pl.String, "Model as the hub spells it, `org/name`; null where not known.")
 LICENCE = Column("licence", pl.String, "Licence of the figures as the source states it; null where it states none.")
-MAY_BUNDLE = Column(
-    "may_bundle",
-    pl.Boolean,
-    "Whether the licence allows redistribution; if not, the figures stay in this home.",
-    required=True,
+MAY_BUNDLE = flag(
+    "may_bundle", "Whether the licence allows redistribution; if not, the figures stay in this home.", required=True
 )
 
 BENCHMARK_RESULTS = Table(
@@ -83,7 +80,7 @@ BENCHMARK_RESULTS = Table(
         Column("precision_served", pl.String, "Number format in which it was served, where stated."),
         Column("score", pl.Float64, "Score as published, in `unit`.", required=True),
         Column("unit", pl.String, "Unit of score, standard error and interval.", required=True, allowed=UNITS),
-        Column("higher_is_better", pl.Boolean, "Direction of the score.", required=True),
+        flag("higher_is_better", "Direction of the score.", required=True),
         Column(
             "chance_level",
             pl.Float64,
@@ -115,9 +112,8 @@ BENCHMARK_RESULTS = Table(
         LICENCE,
         MAY_BUNDLE,
         Column("source_url", pl.String, "Address at which the figures are published.", required=True),
-        Column(
+        flag(
             "is_newest",
-            pl.Boolean,
             "Whether no later snapshot of the source states the same key (model name, benchmark, version, mode, ...).",
             required=True,
         ),
@@ -177,8 +173,8 @@ MODEL_FACTS = Table(
         Column("context_tokens", pl.Int64, "Longest input with output.", unit="tokens", minimum=1),
         Column("output_tokens", pl.Int64, "Longest output.", unit="tokens", minimum=1),
         Column("model_licence", pl.String, "Licence of the model as stated."),
-        Column("is_open_weights", pl.Boolean, "Whether anybody can download the weights."),
-        Column("is_reasoning", pl.Boolean, "Whether it can think before it answers."),
+        flag("is_open_weights", "Whether anybody can download the weights."),
+        flag("is_reasoning", "Whether it can think before it answers."),
         Column("weights_url", pl.String, "Where the weights can be found."),
         LICENCE,
         MAY_BUNDLE,

@@ -53,14 +53,24 @@ def positive(name: str, meaning: str, unit: str, **options: Any) -> Column:
     return Column(name, pl.Float64, meaning, unit=unit, minimum=0, **options)
 
 
-def flag(name: str, meaning: str) -> Column:
-    """A yes-or-no column; null where the source does not say."""
-    return Column(name, pl.Boolean, meaning)
+def flag(name: str, meaning: str, **options: Any) -> Column:
+    """A yes-or-no column; unless it is required, null where the source does not say."""
+    return Column(name, pl.Boolean, meaning, **options)
+
+
+def parameters(name: str, meaning: str, **options: Any) -> Column:
+    """A number of parameters of a model."""
+    return Column(name, pl.Int64, meaning, unit="parameters", minimum=1, **options)
 
 
 def points(name: str, meaning: str, **options: Any) -> Column:
     """A column in points of a score that may lie outside of 0 to 100: a difference, a slope, a line."""
     return Column(name, pl.Float64, meaning, unit="points", **options)
+
+
+def index_points(name: str, meaning: str, **options: Any) -> Column:
+    """A column in points of the ability index."""
+    return Column(name, pl.Float64, meaning, unit="index points", **options)
 
 
 def entries(meaning: str = "Number of entries behind it.") -> Column:

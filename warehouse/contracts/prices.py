@@ -47,7 +47,7 @@ MARKET_PRICES = Table(
     (
         ACCELERATOR,
         Column("price_kind", pl.String, "On demand, interruptible, or reserved.", required=True, allowed=PRICE_KINDS),
-        Column("is_hyperscaler", pl.Boolean, "Whether these are hyperscalers or the others.", required=True),
+        flag("is_hyperscaler", "Whether these are hyperscalers or the others.", required=True),
         positive("usd_per_device_hour", "Median of providers, each counted once.", "USD/h", required=True),
         positive("usd_low_per_device_hour", "The cheapest provider.", "USD/h", required=True),
         positive("usd_high_per_device_hour", "The dearest provider.", "USD/h", required=True),
@@ -56,7 +56,7 @@ MARKET_PRICES = Table(
         Column("newest_date", pl.Date, "Newest day of a price; null: none is dated."),
         Column("oldest_date", pl.Date, "Oldest day of a price."),
         count("undated", "Providers whose list carries no date.", required=True),
-        Column("is_usual", pl.Boolean, "Whether costs are computed with it.", required=True),
+        flag("is_usual", "Whether costs are computed with it.", required=True),
         Column("basis", pl.String, "The price in one line.", required=True),
         Column("sources", pl.String, "Lists it is from, with their versions.", required=True),
     ),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from warehouse.contracts.common import AS_OF_DATE, COVERAGES, METRIC_VERSION, SNAPSHOT_ID, positive
+from warehouse.contracts.common import AS_OF_DATE, COVERAGES, METRIC_VERSION, SNAPSHOT_ID, flag, positive
 from warehouse.contracts.table import Column, Table, columns_of
 
 LAYOUT = Column("layout", pl.String, "Declared layout by which the file was read.", required=True)
@@ -24,11 +24,8 @@ SCORE_RESOLUTION = positive(
 )
 FILE_COLUMNS = (
     Column("source", pl.String, "Reader of the file: a world of sources, or one declared board.", required=True),
-    Column(
-        "is_dated",
-        pl.Boolean,
-        "Whether the source states its date; otherwise as_of_date is the day of retrieval.",
-        required=True,
+    flag(
+        "is_dated", "Whether the source states its date; otherwise as_of_date is the day of retrieval.", required=True
     ),
     Column("uri", pl.String, "Address or file name from which it was read.", required=True),
     Column("revision", pl.String, "Commit of the source at which it was read, where there is one."),

@@ -4,8 +4,9 @@ The schema of the Parquet files, the checks that guard publishing, the SELECT li
 comments in DuckDB and the data dictionary all come from here. No data and no I/O belongs in this module.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -84,9 +85,9 @@ class Table:
         return self.relation.partition(".")[2]
 
     @property
-    def asset_key(self) -> tuple[str, str]:
+    def asset_key(self) -> list[str]:
         """Key of the asset that makes the table."""
-        return (self.schema, self.name)
+        return [self.schema, self.name]
 
     @property
     def column_names(self) -> list[str]:
@@ -122,9 +123,26 @@ class Table:
         except pl.exceptions.PolarsError as error:
             raise ContractBroken(f"{self.relation}: {error}") from error
 
+    def filled(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """As `conform`, of a frame that may have other columns too; what it lacks is null.
+
+        Raises:
+            ContractBroken: a value is one that its type cannot represent.
+        """
+        absent = [pl.lit(None, column.dtype).alias(name) for name, column in self._by_name.items() if name not in frame]
+        return self.conform(frame.with_columns(absent).select(self.column_names))
+
     def empty(self) -> pl.DataFrame:
         """A frame of the contract's columns without rows."""
         return pl.DataFrame(schema=self.polars_schema)
+
+    def frame(self, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+        """Rows by name as a frame of the contract's columns; what a row lacks is null, what else it has is dropped."""
+        return pl.DataFrame(list(rows), schema=self.polars_schema)
+
+    def concat(self, frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+        """Frames that have the contract's columns, and perhaps others, below one another; no rows without any frame."""
+        return pl.concat([self.empty(), *(frame.select(self.column_names) for frame in frames)])
 
 
 def columns_of(*groups: Column | Iterable[Column]) -> tuple[Column, ...]:

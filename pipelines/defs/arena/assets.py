@@ -1,37 +1,28 @@
 """From stored arena files to boards, licences, release dates, ratings, and the race of open against proprietary."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 import polars as pl
 
 from pipelines.defs.ability.stored_sizes import DOOR_TABLES, door_of
 from pipelines.defs.arena import race
-from pipelines.defs.arena.tables import Boards, RatedSet, rate_vote_files
+from pipelines.defs.arena.tables import RATED, Boards, rate_vote_files
 from pipelines.defs.sources.assets import RAW_FILES
 from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
-from pipelines.sources.accounts import rejected_file
+from pipelines.sources.accounts import by_its_name, rejected_file
 from pipelines.sources.arena.layouts import ROW_ORDER_SINCE
 from pipelines.sources.arena.reference import declared_identities, licence_rules, model_parameters, published_ratings
-from pipelines.sources.arena.store import VoteSet, load_boards, vote_account, vote_sets
+from pipelines.sources.arena.store import load_boards, vote_account, vote_sets
 from pipelines.sources.raw_store import RawStore
 from pipelines.sources.votes.files import UnreadableVotes
+from warehouse.contracts import Table, arena_race
 from warehouse.contracts import arena as tables
-from warehouse.contracts import arena_race
 from warehouse.contracts.boards import BENCHMARK_RESULTS, MODEL_ALIASES, MODEL_FACTS
 from warehouse.contracts.catalogue import ARCHITECTURES
-from warehouse.lake import Lake
 
 _BOARDS = (tables.ARENA_BOARD, tables.RELEASE_EVIDENCE)
-_RATED = {
-    "pairs": tables.ARENA_VOTES,
-    "ratings": tables.ARENA_RATINGS,
-    "win_rates": tables.ARENA_WIN_RATES,
-    "style": tables.STYLE_COEFFICIENTS,
-    "drift": tables.ARENA_DRIFT,
-}
-"""What a rated set of votes fills, by its attribute."""
 _ROUNDING_POINTS = 1e-6
 _LEAST_SHARE = 0.5
 
@@ -63,24 +54,20 @@ def published_arena_ratings(skyline: Home) -> Iterator[dg.MaterializeResult[None
     yield write(skyline.lake, tables.RATING_REFERENCE, published_ratings())
 
 
-_RACE = makes(
-    spec(tables.MODEL_LICENCES, _BOARDS),
-    spec(tables.MODEL_RELEASES, _BOARDS),
-    spec(tables.OPEN_VS_PROPRIETARY, _BOARDS),
-    spec(tables.ORGANISATION_GAPS, _BOARDS),
-    spec(tables.ARENA_PROGRESS, _BOARDS),
-    spec(arena_race.ARENA_SERIES, _BOARDS),
-    spec(arena_race.ARENA_SERIES_LINKS, _BOARDS),
-)
+_RACE_TABLES = (
+    tables.MODEL_LICENCES, tables.MODEL_RELEASES, tables.OPEN_VS_PROPRIETARY, tables.ORGANISATION_GAPS,
+    tables.ARENA_PROGRESS, arena_race.ARENA_SERIES, arena_race.ARENA_SERIES_LINKS,
+)  # fmt: skip
+_RACE = makes(*(spec(table, _BOARDS) for table in _RACE_TABLES))
 _IDENTIFIED = (MODEL_ALIASES, ARCHITECTURES)
 _LICENCES_KNOWN = dg.AssetCheckSpec(
     "licences_are_known",
-    asset=list(tables.MODEL_LICENCES.asset_key),
+    asset=tables.MODEL_LICENCES.asset_key,
     description="Every spelling of a licence has a class.",
 )
 _BOARDS_DECIDED = dg.AssetCheckSpec(
     "boards_are_decided",
-    asset=list(tables.OPEN_VS_PROPRIETARY.asset_key),
+    asset=tables.OPEN_VS_PROPRIETARY.asset_key,
     description="No model of unknown licence class ranks above the best open one; otherwise the gap is uncertain.",
 )
 
@@ -93,7 +80,7 @@ _BOARDS_DECIDED = dg.AssetCheckSpec(
 def open_models_race(skyline: Home) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Who is open since when, and how far open models stand behind on every board."""
     lake = skyline.lake
-    boards = _boards(lake)
+    boards = Boards(lake.read(tables.ARENA_BOARD), licence_rules(), lake.read(tables.RELEASE_EVIDENCE))
     yield write(lake, tables.MODEL_LICENCES, boards.model_licences())
     releases = boards.model_releases()
     yield write(lake, tables.MODEL_RELEASES, releases, conflicts=int(releases["conflict"].is_not_null().sum()))
@@ -134,53 +121,37 @@ def _emptiness_check(check: dg.AssetCheckSpec, rows: pl.DataFrame, what: str) ->
     )
 
 
-def _boards(lake: Lake) -> Boards:
-    return Boards(lake.read(tables.ARENA_BOARD), licence_rules(), lake.read(tables.RELEASE_EVIDENCE))
-
-
 @dg.multi_asset(
     name="rated_votes",
     **makes(
         spec(tables.VOTE_SNAPSHOTS, [RAW_FILES]),
         spec(tables.VOTE_REJECTED_ROWS, [RAW_FILES]),
-        *(spec(table, [RAW_FILES], kinds={"duckdb"}) for table in _RATED.values()),
+        *(spec(table, [RAW_FILES], kinds={"duckdb"}) for table in RATED),
     ),
 )
 def rated_votes(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Rate every stored set of votes in every category that it tells apart."""
     sets, not_read = vote_sets(RawStore(skyline.settings.raw))
-    snapshots, rejected = [tables.VOTE_SNAPSHOTS.empty()], [not_read]
-    rated: dict[str, list[pl.DataFrame]] = {name: [table.empty()] for name, table in _RATED.items()}
+    snapshots: list[pl.DataFrame] = []
+    rejected = [not_read]
+    rated: list[Mapping[Table, pl.DataFrame]] = []
     notes: list[str] = []
     for votes in sets:
         try:
             ratings = rate_vote_files([votes.stored.path], votes.votes_id)
         except UnreadableVotes as error:
-            rejected.append(rejected_file(votes.stored, _with_file_name(votes, str(error))))
+            rejected.append(rejected_file(votes.stored, by_its_name(votes.stored, str(error))))
             continue
         snapshot, unusable = vote_account(votes.stored, ratings.votes_read, ratings.rejected)
         snapshots.append(snapshot)
         rejected.append(unusable)
-        for name, frames in rated.items():
-            frames.append(_part(ratings, name))
-        notes += [_with_file_name(votes, f"{votes.votes_id}, {note}") for note in ratings.notes]
-    yield write(skyline.lake, tables.VOTE_SNAPSHOTS, pl.concat(snapshots))
+        rated.append(ratings.tables)
+        notes += [by_its_name(votes.stored, f"{votes.votes_id}, {note}") for note in ratings.notes]
+    yield write(skyline.lake, tables.VOTE_SNAPSHOTS, tables.VOTE_SNAPSHOTS.concat(snapshots))
     yield write(skyline.lake, tables.VOTE_REJECTED_ROWS, pl.concat(rejected))
     listed = dg.MetadataValue.md("\n".join(f"- {note}" for note in notes) or "none")
-    for name, table in _RATED.items():
-        yield write(skyline.lake, table, pl.concat(rated[name]), notes=listed)
-
-
-def _part(rated: RatedSet, name: str) -> pl.DataFrame:
-    frame: pl.DataFrame = getattr(rated, name)
-    return frame
-
-
-def _with_file_name(votes: VoteSet, sentence: str) -> str:
-    """The sentence with the file's own name; the store knows it by its digest."""
-    return sentence.replace(str(votes.stored.path), votes.stored.manifest.uri).replace(
-        votes.stored.path.name, votes.stored.manifest.uri
-    )
+    for table in RATED:
+        yield write(skyline.lake, table, table.concat(part[table] for part in rated), notes=listed)
 
 
 def split_boards(board: pl.DataFrame) -> int:
@@ -190,7 +161,7 @@ def split_boards(board: pl.DataFrame) -> int:
 
 
 @dg.asset_check(
-    asset=list(tables.ARENA_BOARD.asset_key), blocking=True, description="No board is put together from two files."
+    asset=tables.ARENA_BOARD.asset_key, blocking=True, description="No board is put together from two files."
 )
 def boards_come_from_one_file(skyline: Home) -> dg.AssetCheckResult:
     """A board read twice would show every model twice."""
@@ -205,7 +176,7 @@ def lopsided(rated: pl.DataFrame) -> pl.DataFrame:
 
 
 @dg.asset_check(
-    asset=list(tables.ARENA_BOARD.asset_key),
+    asset=tables.ARENA_BOARD.asset_key,
     description="From 2025-07-27 on, when boards went over to sandwich errors, published intervals are symmetric.",
 )
 def published_intervals_are_symmetric(skyline: Home) -> dg.AssetCheckResult:
@@ -218,9 +189,7 @@ def published_intervals_are_symmetric(skyline: Home) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(
-    asset=list(tables.ARENA_RATINGS.asset_key), blocking=True, description="Sandwich intervals are symmetric."
-)
+@dg.asset_check(asset=tables.ARENA_RATINGS.asset_key, blocking=True, description="Sandwich intervals are symmetric.")
 def our_intervals_are_symmetric(skyline: Home) -> dg.AssetCheckResult:
     """A normal interval that is not centred on its rating was shifted apart from it."""
     wrong = lopsided(skyline.lake.read(tables.ARENA_RATINGS).filter(pl.col("method") != "elo"))
@@ -245,7 +214,7 @@ def _with_votes_before(board: pl.DataFrame) -> pl.DataFrame:
 
 
 @dg.asset_check(
-    asset=list(tables.ARENA_BOARD.asset_key),
+    asset=tables.ARENA_BOARD.asset_key,
     description="Boards withdraw some votes of some models, never half the votes of most.",
 )
 def votes_fall_a_little_at_most(skyline: Home) -> dg.AssetCheckResult:

@@ -55,9 +55,7 @@ def living_boards(results: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
         .sort(*contracts.BOARD_KEY, "rating", descending=[*[False] * len(contracts.BOARD_KEY), True])
         .with_columns(pl.int_range(1, pl.len() + 1).over(contracts.BOARD_KEY).cast(pl.Int64).alias("row_number"))
     )
-    schema = contracts.ARENA_BOARD.polars_schema
-    missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in board.columns]
-    return contracts.ARENA_BOARD.conform(board.with_columns(missing).select(list(schema)))
+    return contracts.ARENA_BOARD.filled(board)
 
 
 def series(board: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -3,7 +3,7 @@
 The mathematics is in `analytics`, the reading in `pipelines.sources`; assets call these functions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -91,10 +91,8 @@ class Boards:
 
     def progress(self, category: str = "overall") -> pl.DataFrame:
         """Rows of `marts.arena_progress` for one category."""
-        return contracts.ARENA_PROGRESS.conform(self._steps(category).drop("identity"))
-
-    def _steps(self, category: str) -> pl.DataFrame:
-        return open_gap.progress(self.classified.filter(category=category), self._releases)
+        steps = open_gap.progress(self.classified.filter(category=category), self._releases)
+        return contracts.ARENA_PROGRESS.conform(steps.drop("identity"))
 
 
 _METHODS = {
@@ -104,26 +102,25 @@ _METHODS = {
 }
 
 
+RATED = (
+    contracts.ARENA_VOTES, contracts.ARENA_RATINGS, contracts.ARENA_WIN_RATES, contracts.STYLE_COEFFICIENTS,
+    contracts.ARENA_DRIFT,
+)  # fmt: skip
+"""What a set of votes fills."""
+
+
 @dataclass(frozen=True)
 class RatedSet:
     """Rows that follow from one set of vote files, and what was left out.
 
     Attributes:
-        ratings: Rows of `marts.arena_ratings`.
-        win_rates: Rows of `marts.arena_win_rates`.
-        style: Rows of `marts.arena_style_coefficients`; empty where the files count no style.
-        drift: Rows of `marts.arena_drift`; empty where the files hold no time.
-        pairs: Rows of `core.arena_votes`.
+        tables: Rows of each table of RATED; no style where the files count none, no drift where they hold no time.
         votes_read: Votes in the files.
         rejected: `uri, reason, content, votes`.
         notes: What could not be computed, in sentences.
     """
 
-    ratings: pl.DataFrame
-    win_rates: pl.DataFrame
-    style: pl.DataFrame
-    drift: pl.DataFrame
-    pairs: pl.DataFrame
+    tables: Mapping[Table, pl.DataFrame]
     votes_read: int
     rejected: pl.DataFrame
     notes: tuple[str, ...]
@@ -140,7 +137,7 @@ def rate_vote_files(paths: Sequence[Path | str], votes_id: str, threads: int | N
     Raises:
         UnreadableVotes: a file cannot be read.
     """
-    ratings, rates, styles, pairs, notes = [], [], [], [], []
+    ratings, rates, styles, pairs, drift, notes = [], [], [], [], [], []
     with Votes(paths, threads=threads) as votes:
         for category in votes.categories:
             keep = VoteFilter(category=category)
@@ -161,16 +158,14 @@ def rate_vote_files(paths: Sequence[Path | str], votes_id: str, threads: int | N
             rates += _win_rates(comparisons, category, votes_id)
         everything = votes.tally()
         try:
-            drift = _labelled(rate_windows(votes.windows()), votes_id=votes_id)
+            drift.append(_labelled(rate_windows(votes.windows()), votes_id=votes_id))
         except (FilterUnavailable, UnusableComparisons) as error:
             notes.append(f"drift: {error}")
-            drift = contracts.ARENA_DRIFT.empty()
     return RatedSet(
-        _joined(contracts.ARENA_RATINGS, ratings),
-        _joined(contracts.ARENA_WIN_RATES, rates),
-        _joined(contracts.STYLE_COEFFICIENTS, styles),
-        contracts.ARENA_DRIFT.conform(drift),
-        _joined(contracts.ARENA_VOTES, pairs),
+        {
+            table: table.concat(map(table.filled, frames))
+            for table, frames in zip(RATED, (pairs, ratings, rates, styles, drift), strict=True)
+        },
         everything.votes_read,
         everything.rejected,
         tuple(dict.fromkeys(notes)),
@@ -222,7 +217,3 @@ def _win_rates(comparisons: Comparisons, category: str, votes_id: str) -> list[p
 
 def _labelled(frame: pl.DataFrame, **constants: str) -> pl.DataFrame:
     return frame.with_columns(pl.lit(value).alias(name) for name, value in constants.items())
-
-
-def _joined(table: Table, frames: list[pl.DataFrame]) -> pl.DataFrame:
-    return table.conform(pl.concat([table.empty(), *(frame.select(table.column_names) for frame in frames)]))

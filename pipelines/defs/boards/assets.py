@@ -10,19 +10,13 @@ from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
 from warehouse.contracts import boards as tables
 
+_TABLES = (
+    tables.SNAPSHOTS, tables.REJECTED_ROWS, tables.BENCHMARK_RESULTS, tables.MODEL_ALIASES, tables.MODEL_FACTS,
+    tables.REDEFINITIONS, tables.BOARD_SOURCES,
+)  # fmt: skip
 
-@dg.multi_asset(
-    name="boards",
-    **makes(
-        spec(tables.SNAPSHOTS, [RAW_FILES]),
-        spec(tables.REJECTED_ROWS, [RAW_FILES]),
-        spec(tables.BENCHMARK_RESULTS, [RAW_FILES]),
-        spec(tables.MODEL_ALIASES, [RAW_FILES]),
-        spec(tables.MODEL_FACTS, [RAW_FILES]),
-        spec(tables.REDEFINITIONS, [RAW_FILES]),
-        spec(tables.BOARD_SOURCES, [RAW_FILES]),
-    ),
-)
+
+@dg.multi_asset(name="boards", **makes(*(spec(table, [RAW_FILES]) for table in _TABLES)))
 def boards(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Read every stored board by its declaration, resolve names, split what was redefined."""
     read = read_boards(skyline.settings.home)

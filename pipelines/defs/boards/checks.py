@@ -35,8 +35,8 @@ def before_release(results: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
 
 
 @dg.asset_check(
-    asset=list(MODEL_ALIASES.asset_key),
-    additional_deps=[list(BENCHMARK_RESULTS.asset_key), list(MODEL_FACTS.asset_key)],
+    asset=MODEL_ALIASES.asset_key,
+    additional_deps=[BENCHMARK_RESULTS.asset_key, MODEL_FACTS.asset_key],
     description="No name means a model that was not released when the name was scored.",
 )
 def no_name_is_older_than_its_model(skyline: Home) -> dg.AssetCheckResult:
@@ -65,8 +65,8 @@ def chained(results: pl.DataFrame, redefinitions: pl.DataFrame) -> int:
 
 
 @dg.asset_check(
-    asset=list(BENCHMARK_RESULTS.asset_key),
-    additional_deps=[list(REDEFINITIONS.asset_key)],
+    asset=BENCHMARK_RESULTS.asset_key,
+    additional_deps=[REDEFINITIONS.asset_key],
     blocking=True,
     description="No version of a benchmark spans a redefinition.",
 )
@@ -78,7 +78,7 @@ def no_version_spans_a_redefinition(skyline: Home) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(
-    asset=list(BOARD_SOURCES.asset_key),
+    asset=BOARD_SOURCES.asset_key,
     description="Every online source answered when last asked, within twice its usual interval.",
 )
 def sources_keep_their_rhythm(skyline: Home) -> dg.AssetCheckResult:

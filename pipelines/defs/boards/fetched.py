@@ -8,11 +8,11 @@ from pipelines.sources.boards.declaration import declared
 from pipelines.sources.collect import BOARD, collect
 
 SOURCES = dg.DynamicPartitionsDefinition(name="board_sources")
-BOARD_FILES = ("raw", "board_files")
+BOARD_FILES = dg.AssetKey(["raw", "board_files"])
 
 
 @dg.asset(
-    key=list(BOARD_FILES),
+    key=BOARD_FILES,
     partitions_def=SOURCES,
     group_name="boards",
     kinds={"file"},

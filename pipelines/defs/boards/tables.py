@@ -4,8 +4,10 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+from polars import selectors as cs
 
 from analytics.statistics.redefinitions import redefinitions, split
 from pipelines.sources.boards.aliases import Aliases, alias_table, hub_id_of
@@ -139,64 +141,58 @@ def newest_marked(results: pl.DataFrame) -> pl.DataFrame:
 def _sources(
     loaded: Loaded, results: pl.DataFrame, aliases: pl.DataFrame, fetches: Mapping[str, LastFetch], today: dt.date
 ) -> pl.DataFrame:
-    of_results = {
-        row["source"]: row
-        for row in results.group_by("source")
-        .agg(pl.len().alias("results"), pl.col("benchmark").n_unique().alias("benchmarks"))
-        .iter_rows(named=True)
-    }
-    of_names = {
-        row["source"]: row
-        for row in aliases.group_by("source")
-        .agg(pl.len().alias("names"), pl.col("model_id").is_not_null().sum().alias("mapped"))
-        .iter_rows(named=True)
-    }
-    stored = {
-        row["board"]: row
-        for row in loaded.snapshots.group_by("board")
-        .agg(pl.len().alias("snapshots"), pl.col("as_of_date").max().alias("newest"), pl.col("uri"))
-        .iter_rows(named=True)
-    }
-    of_measured = dict(loaded.measured.group_by("source").len().iter_rows())
-    dates = dict(results.group_by("source").agg(pl.col("snapshot_date").max()).iter_rows())
     rejected = loaded.rejected.join(loaded.snapshots.select("snapshot_id", "board"), on="snapshot_id", how="inner")
-    of_rejected = dict(rejected.group_by("board").len().iter_rows())
-    rows = []
-    for name, board in sorted(loaded.boards.items()):
-        counts, names = of_results.get(name, {}), of_names.get(name, {})
-        snapshots = stored.get(name, {})
-        newest = max((date for date in (snapshots.get("newest"), dates.get(name)) if date is not None), default=None)
-        last = fetches.get(name)
-        rows.append(
-            {
-                "source": name,
-                "title": board.board.title,
-                "homepage": board.board.homepage,
-                "licence": board.board.licence,
-                "may_bundle": board.board.may_bundle,
-                "declared_by": "user" if board.by_user else "project",
-                "addresses": sum(file.address is not None for file in board.board.files),
-                "rhythm_days": board.board.rhythm_days,
-                "newest_date": newest,
-                "last_asked_at": last.asked_at if last else None,
-                "last_outcome": last.outcome if last else None,
-                "freshness": freshness(board, newest, today),
-                "snapshots": snapshots.get("snapshots", 0),
-                "benchmarks": counts.get("benchmarks", 0),
-                "results": counts.get("results", 0),
-                "measurements": of_measured.get(name, 0),
-                "rejected": of_rejected.get(name, 0),
-                "names": names.get("names", 0),
-                "mapped_names": names.get("mapped", 0),
-            }
-        )
-    return BOARD_SOURCES.conform(pl.DataFrame(rows, schema=BOARD_SOURCES.polars_schema))
+    counted = (
+        loaded.snapshots.group_by(source="board").agg(
+            pl.len().alias("snapshots"), pl.col("as_of_date").max().alias("newest_file")
+        ),
+        results.group_by("source").agg(
+            pl.len().alias("results"),
+            pl.col("benchmark").n_unique().alias("benchmarks"),
+            pl.col("snapshot_date").max().alias("newest_result"),
+        ),
+        loaded.measured.group_by("source").agg(pl.len().alias("measurements")),
+        rejected.group_by(source="board").agg(pl.len().alias("rejected")),
+        aliases.group_by("source").agg(
+            pl.len().alias("names"), pl.col("model_id").is_not_null().sum().alias("mapped_names")
+        ),
+    )
+    rows = pl.DataFrame(
+        [_about(name, board, fetches.get(name)) for name, board in sorted(loaded.boards.items())],
+        schema_overrides=BOARD_SOURCES.polars_schema,
+    )
+    for counts in counted:
+        rows = rows.join(counts, on="source", how="left", maintain_order="left")
+    rows = rows.with_columns(pl.max_horizontal("newest_file", "newest_result").alias("newest_date"))
+    return BOARD_SOURCES.filled(rows.with_columns(cs.unsigned_integer().fill_null(0), _freshness(today)))
 
 
-def freshness(source: Declared, newest: dt.date | None, today: dt.date) -> str:
+def _about(name: str, declared: Declared, last: LastFetch | None) -> dict[str, Any]:
+    board = declared.board
+    return {
+        "source": name,
+        "title": board.title,
+        "homepage": board.homepage,
+        "licence": board.licence,
+        "may_bundle": board.may_bundle,
+        "declared_by": "user" if declared.by_user else "project",
+        "addresses": sum(file.address is not None for file in board.files),
+        "rhythm_days": board.rhythm_days,
+        "last_asked_at": last.asked_at if last else None,
+        "last_outcome": last.outcome if last else None,
+    }
+
+
+def _freshness(today: dt.date) -> pl.Expr:
     """How a source's newest state compares with its own rhythm."""
-    if newest is None:
-        return "never"
-    if source.board.rhythm_days is None:
-        return "ended"
-    return "fresh" if (today - newest).days <= 2 * source.board.rhythm_days else "late"
+    age_days = (pl.lit(today) - pl.col("newest_date")).dt.total_days()
+    return (
+        pl.when(pl.col("newest_date").is_null())
+        .then(pl.lit("never"))
+        .when(pl.col("rhythm_days").is_null())
+        .then(pl.lit("ended"))
+        .when(age_days <= 2 * pl.col("rhythm_days"))
+        .then(pl.lit("fresh"))
+        .otherwise(pl.lit("late"))
+        .alias("freshness")
+    )

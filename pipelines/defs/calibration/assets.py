@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 
 import dagster as dg
-import polars as pl
 
 from pipelines.defs.sources.assets import RAW_FILES
 from pipelines.lib.contract_assets import makes, spec, write
@@ -25,9 +24,9 @@ from warehouse.contracts import performance as tables
 def parsed_kernels(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Read every stored kernel table; measurements above their own roof are set aside with the reason."""
     stored = load_kernels(RawStore(skyline.settings.raw))
-    yield write(skyline.lake, tables.SNAPSHOTS, pl.concat(stored.snapshots))
-    yield write(skyline.lake, tables.REJECTED_ROWS, pl.concat(stored.rejected))
-    yield write(skyline.lake, tables.KERNEL_MEASUREMENTS, pl.concat(stored.measurements))
+    yield write(skyline.lake, tables.SNAPSHOTS, tables.SNAPSHOTS.concat(stored.snapshots))
+    yield write(skyline.lake, tables.REJECTED_ROWS, tables.REJECTED_ROWS.concat(stored.rejected))
+    yield write(skyline.lake, tables.KERNEL_MEASUREMENTS, tables.KERNEL_MEASUREMENTS.concat(stored.measurements))
 
 
 @dg.multi_asset(
@@ -53,9 +52,5 @@ def calibrations(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
             }
             rows.append(row | more | {"kernels": calibration.kernels})
     refused = dg.MetadataValue.md("\n".join(f"- {reason}" for reason in fitted.refused) or "none")
-    yield write(skyline.lake, tables.CALIBRATIONS, _frame(rows, tables.CALIBRATIONS.empty()), not_fitted=refused)
-    yield write(skyline.lake, tables.PREDICTION_ERROR, _frame(errors, tables.PREDICTION_ERROR.empty()))
-
-
-def _frame(rows: list[dict[str, object]], empty: pl.DataFrame) -> pl.DataFrame:
-    return pl.DataFrame([{name: row[name] for name in empty.columns} for row in rows], schema=empty.schema)
+    yield write(skyline.lake, tables.CALIBRATIONS, tables.CALIBRATIONS.frame(rows), not_fitted=refused)
+    yield write(skyline.lake, tables.PREDICTION_ERROR, tables.PREDICTION_ERROR.frame(errors))

@@ -1,9 +1,7 @@
 """Calibrations of kernel tables in a folder, as `skyline profile calibrate --kernels` prints and saves them."""
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -33,7 +31,8 @@ def calibrated(folder: Path, *, save: Path | None, source: str) -> tuple[pl.Data
         device = device_of(str(kernels["device"][0]), str(name))
         peaks = peaks_of(device)
         laws = calibrate(kernels, peaks)
-        rows += [law.to_row() for law in laws]
+        # Parameters differ between classes, so they stay one JSON text per row.
+        rows += [law.to_row() | {"parameters": json.dumps(law.parameters)} for law in laws]
         above, unread = above_roof(kernels, peaks), tables.rejected.filter(pl.col("accelerator") == name)
         notes.append(f"{name}: {counted(above.height, 'kernel')} faster than the data sheet allows, rejected.")
         notes += [
@@ -44,9 +43,4 @@ def calibrated(folder: Path, *, save: Path | None, source: str) -> tuple[pl.Data
             fitted_set = calibration_set(str(name), device, kernels, laws, source)
             save.mkdir(parents=True, exist_ok=True)
             save.joinpath(f"{name}.json").write_text(fitted_set.to_json(), "utf-8")
-    return _calibration_rows(rows), tuple(notes)
-
-
-def _calibration_rows(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Parameters differ between classes, so they stay one JSON text per row."""
-    return pl.DataFrame([dict(row) | {"parameters": json.dumps(row["parameters"])} for row in rows])
+    return pl.DataFrame(rows), tuple(notes)

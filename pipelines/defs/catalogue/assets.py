@@ -43,11 +43,10 @@ def reference_catalogue(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
         name: model for name, model in fetched_models(skyline.settings).items() if name not in catalogue()
     }
     yield write(skyline.lake, tables.HUB_MODELS, hub_models(requested_models))
+    requested = as_architectures(requested_models)
     stored_architectures = stored_frame(skyline.lake, tables.ARCHITECTURES.name, _COUNTED_FROM, "", architectures)
-    more = as_architectures(requested_models).cast(
-        {name: stored_architectures.schema[name] for name in as_architectures(requested_models).columns}
-    )
-    yield write(skyline.lake, tables.ARCHITECTURES, pl.concat([stored_architectures, more], how="diagonal"))
+    both = tables.ARCHITECTURES.concat([tables.ARCHITECTURES.conform(stored_architectures), requested])
+    yield write(skyline.lake, tables.ARCHITECTURES, both)
     fetched = fetched_prices(RawStore(skyline.settings.raw), declared(skyline.settings.home))
     for table in _PRICE_LISTS:
         rows = price_list(table)

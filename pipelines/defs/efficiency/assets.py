@@ -75,5 +75,5 @@ def evaluation_time(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
             pl.lit(None, pl.Float64).alias("evaluation_hours_repeated_per_task"),
         )
     )
-    counted = pl.DataFrame(rows, schema=tables.EVALUATION_TIME.polars_schema)
+    counted = tables.EVALUATION_TIME.frame(rows)
     yield write(skyline.lake, tables.EVALUATION_TIME, pl.concat([counted, implied], how="vertical_relaxed"))

@@ -17,7 +17,7 @@ def older_than_their_family(models: pl.DataFrame) -> list[str]:
 
 
 @dg.asset_check(
-    asset=list(MODELS.asset_key),
+    asset=MODELS.asset_key,
     blocking=True,
     description="No model is older than the family to which it is assigned.",
 )

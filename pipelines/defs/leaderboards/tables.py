@@ -77,9 +77,9 @@ def read_files(raw: Path, lake: Lake) -> Read:
                 unreadable.append(result)
         rejected = [*(run.rejected for _, run in runs), *unreadable, set_aside(store)]
         return [
-            pl.concat([REPORTED_ENTRIES.empty(), *(run.entries for _, run in runs)]),
-            pl.concat([BENCHMARK_SCORES.empty(), *(run.scores for _, run in runs)]),
-            pl.concat([REJECTED_ROWS.empty(), *rejected]),
+            REPORTED_ENTRIES.concat(run.entries for _, run in runs),
+            BENCHMARK_SCORES.concat(run.scores for _, run in runs),
+            REJECTED_ROWS.concat(rejected),
         ]
 
     parts = [Wanted(table.snapshot_id, (table.sha256, table.manifest), partial(of_table, table)) for table in tables]
@@ -88,7 +88,7 @@ def read_files(raw: Path, lake: Lake) -> Read:
     read = [(table, extents[table.snapshot_id]) for table in tables if table.snapshot_id in extents]
     return Read(
         accounts([*read, *((stored, extent(run)) for stored, run in runs)]),
-        pl.concat([EVALUATION_RUNS.empty(), *(run.runs for _, run in runs)]),
+        EVALUATION_RUNS.concat(run.runs for _, run in runs),
     )
 
 

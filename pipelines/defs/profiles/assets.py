@@ -25,14 +25,14 @@ from warehouse.contracts import profiles as tables
 from warehouse.files import vacated
 
 BUNDLES = dg.DynamicPartitionsDefinition(name="profile_bundles")
-RAW_BUNDLES = ("raw", "profile_bundles")
-LOCAL_SWEEP = ("raw", "local_sweep")
+RAW_BUNDLES = dg.AssetKey(["raw", "profile_bundles"])
+LOCAL_SWEEP = dg.AssetKey(["raw", "local_sweep"])
 # Time enough for a plan of a night.
 _LONGEST_SWEEP_S = 12 * 3600
 
 
 @dg.asset(
-    key=list(RAW_BUNDLES),
+    key=RAW_BUNDLES,
     partitions_def=BUNDLES,
     group_name="profiles",
     kinds={"file"},
@@ -70,7 +70,7 @@ class SweepConfig(dg.Config):
 
 
 @dg.asset(
-    key=list(LOCAL_SWEEP),
+    key=LOCAL_SWEEP,
     group_name="profiles",
     kinds={"torch"},
     op_tags=ONLY_MEASURES,
@@ -110,36 +110,24 @@ def local_sweep(
     return dg.MaterializeResult(metadata={"bundle": dg.MetadataValue.path(str(target)), "outcomes": outcomes})
 
 
-@dg.multi_asset(
-    name="profiles",
-    **makes(
-        spec(tables.SNAPSHOTS, [RAW_FILES]),
-        spec(tables.REJECTED_ROWS, [RAW_FILES]),
-        spec(tables.ENVIRONMENTS, [RAW_FILES]),
-        spec(tables.CEILINGS, [RAW_FILES]),
-        spec(tables.POINTS, [RAW_FILES]),
-        spec(tables.LAYERS, [RAW_FILES]),
-        spec(tables.TELEMETRY, [RAW_FILES]),
-        spec(tables.PREDICTION_ERROR, [RAW_FILES]),
-    ),
-)
+_TABLES = (*profile_bundles.MAKERS, tables.REJECTED_ROWS, tables.PREDICTION_ERROR)
+
+
+@dg.multi_asset(name="profiles", **makes(*(spec(table, [RAW_FILES]) for table in _TABLES)))
 def profiles(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Read every stored bundle; predict each point by the ceilings of its device and the points of other models."""
     stored = profile_bundles.load_bundles(RawStore(skyline.settings.raw))
     lake = skyline.lake
-    rejected = pl.concat([tables.REJECTED_ROWS.empty(), *stored.rejected])
     points = profile_bundles.points(stored, predictions_of(stored))
-    yield write(lake, tables.SNAPSHOTS, profile_bundles.snapshots(stored))
-    yield write(lake, tables.REJECTED_ROWS, rejected)
-    yield write(lake, tables.ENVIRONMENTS, profile_bundles.environments(stored))
-    yield write(lake, tables.CEILINGS, profile_bundles.ceilings(stored))
+    yield write(lake, tables.REJECTED_ROWS, tables.REJECTED_ROWS.concat(stored.rejected))
     yield write(lake, tables.POINTS, points, flagged=points.filter(pl.col("flags") != "").height)
-    yield write(lake, tables.LAYERS, profile_bundles.layers(stored))
-    yield write(lake, tables.TELEMETRY, profile_bundles.telemetry(stored))
+    for table, make in profile_bundles.MAKERS.items():
+        if table is not tables.POINTS:
+            yield write(lake, table, make(stored))
     yield write(lake, tables.PREDICTION_ERROR, prediction_errors(points))
 
 
-@dg.asset_check(asset=list(tables.POINTS.asset_key), description="How many points ended well and passed every gate.")
+@dg.asset_check(asset=tables.POINTS.asset_key, description="How many points ended well and passed every gate.")
 def points_pass_their_gates(skyline: Home) -> dg.AssetCheckResult:
     """Count flags; a flagged point is shown as such, and does not keep others from being published."""
     points = skyline.lake.read(tables.POINTS)

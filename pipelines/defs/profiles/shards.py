@@ -14,7 +14,7 @@ from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from warehouse.settings import Settings
 
 SHARDS = dg.DynamicPartitionsDefinition(name="sweep_shards")
-SWEPT_SHARDS = ("raw", "swept_shards")
+SWEPT_SHARDS = dg.AssetKey(["raw", "swept_shards"])
 
 
 def shard_folder(settings: Settings) -> Path:
@@ -39,7 +39,7 @@ class ShardConfig(dg.Config):
 
 
 @dg.asset(
-    key=list(SWEPT_SHARDS),
+    key=SWEPT_SHARDS,
     partitions_def=SHARDS,
     group_name="profiles",
     kinds={"ray", "torch"},

@@ -44,9 +44,4 @@ def prediction_errors(points: pl.DataFrame) -> pl.DataFrame:
             ("all", compared),
         )
     ]
-    return pl.concat(
-        [
-            PREDICTION_ERROR.empty(),
-            *(p.select(PREDICTION_ERROR.column_names).cast(pl.Schema(PREDICTION_ERROR.polars_schema)) for p in parts),
-        ]
-    )
+    return PREDICTION_ERROR.concat(map(PREDICTION_ERROR.conform, parts))

@@ -13,13 +13,13 @@ from warehouse.ducklake import publish_elsewhere
 from warehouse.publish import Release, current, publish
 from warehouse.versions import fault
 
-PUBLISHED = ("published", "warehouse")
+PUBLISHED = dg.AssetKey(["published", "warehouse"])
 WHOLE = "release_is_whole"
 
 
 @dg.asset(
-    key=list(PUBLISHED),
-    deps=[list(table.asset_key) for table in TABLES if table.schema != "raw"],
+    key=PUBLISHED,
+    deps=[table.asset_key for table in TABLES if table.schema != "raw"],
     group_name="published",
     kinds={"duckdb"},
     tags={"layer": "published"},
@@ -30,7 +30,7 @@ WHOLE = "release_is_whole"
     check_specs=[
         dg.AssetCheckSpec(
             WHOLE,
-            asset=list(PUBLISHED),
+            asset=PUBLISHED,
             description="Readers open this release, every table in it can be read, and none lost a row on the way.",
         )
     ],

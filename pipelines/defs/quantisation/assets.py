@@ -14,7 +14,7 @@ from pipelines.lib.contract_assets import makes, spec, write
 from pipelines.lib.resources import Home
 from pipelines.lib.stored_frames import digest_of_rows, stored_frame
 from warehouse.contracts import quantisation as tables
-from warehouse.quantisation import quantisation_measurements
+from warehouse.reference_files import reference_table
 
 
 @dg.multi_asset(
@@ -22,7 +22,7 @@ from warehouse.quantisation import quantisation_measurements
 )  # fmt: skip
 def reference_quantisation(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Carry the measured losses, each with its source."""
-    yield write(skyline.lake, tables.QUANTISATION_MEASUREMENTS, quantisation_measurements())
+    yield write(skyline.lake, tables.QUANTISATION_MEASUREMENTS, reference_table("quantisation_measurements"))
 
 
 _INPUTS = (tables.QUANTISATION_MEASUREMENTS,)
@@ -35,14 +35,10 @@ _MADE_FROM = (
 )
 
 
-@dg.multi_asset(
-    name="quantisation_loss",
-    **makes(
-        spec(tables.QUANTISATION_LOSS, _INPUTS),
-        spec(tables.QUANTISATION_PAIRS, _INPUTS),
-        spec(tables.QUANTISATION_ERRORS, _INPUTS),
-    ),
-)
+_FITTED = (tables.QUANTISATION_LOSS, tables.QUANTISATION_PAIRS, tables.QUANTISATION_ERRORS)
+
+
+@dg.multi_asset(name="quantisation_loss", **makes(*(spec(table, _INPUTS) for table in _FITTED)))
 def quantisation_loss(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Fit losses by bits, recipe, size and task; predict every format, and every measured pair by other models."""
     lake = skyline.lake
@@ -59,5 +55,5 @@ def quantisation_loss(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     def part(place: int) -> pl.DataFrame:
         return fitted()[place]
 
-    for place, table in enumerate((tables.QUANTISATION_LOSS, tables.QUANTISATION_PAIRS, tables.QUANTISATION_ERRORS)):
+    for place, table in enumerate(_FITTED):
         yield write(lake, table, stored_frame(lake, table.name, _MADE_FROM, state, partial(part, place)))

@@ -10,7 +10,6 @@ from analytics.quantisation.recipes import (
     TASKS,
     UNMEASURED_TASKS,
     bits_class,
-    effective_billions,
     recipe_of,
 )
 from pipelines.sources.boards.aliases import reviewed
@@ -64,8 +63,7 @@ def predicted(model: LossModel, errors: pl.DataFrame) -> pl.DataFrame:
          **_answer(model.cache_loss(bits, task=task), task)}
         for name, bits in CACHES.items() for task in _TASKS
     ]  # fmt: skip
-    blank = dict.fromkeys(QUANTISATION_LOSS.column_names)
-    return pl.DataFrame([{**blank, **row} for row in rows], schema=QUANTISATION_LOSS.polars_schema)
+    return QUANTISATION_LOSS.frame(rows)
 
 
 def pairs(held_out_rows: pl.DataFrame) -> pl.DataFrame:
@@ -119,9 +117,7 @@ def _divergences(model: LossModel) -> dict[tuple[str, str], dict[str, float]]:
     cases = pl.DataFrame(
         [
             {"format": name, "size_class": size, "metric": "mean_kld", "layer_bits": bits, "recipe": recipe_of(name),
-             "effective_b": effective_billions(subject.parameters / 1e9, subject.active and subject.active / 1e9,
-                                               is_mixture=subject.is_mixture),
-             "is_mixture": subject.is_mixture, "is_llama_3": False}
+             "effective_b": subject.effective_billions, "is_mixture": subject.is_mixture, "is_llama_3": False}
             for name, bits in FORMATS.items() for size, subject in SIZES.items()
         ]
     )  # fmt: skip

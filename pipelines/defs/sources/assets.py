@@ -13,7 +13,7 @@ from pipelines.sources.hub.client import HubUnavailable, NotOnHub
 from pipelines.sources.raw_store import RawStore
 from pipelines.sources.source_files import NothingFound
 
-RAW_FILES = ("raw", "files")
+RAW_FILES = dg.AssetKey(["raw", "files"])
 ANSWERED = "sources_answered"
 UNCHANGED = "files_are_as_stored"
 
@@ -29,7 +29,7 @@ class SourcesConfig(dg.Config):
 
 
 @dg.asset(
-    key=list(RAW_FILES),
+    key=RAW_FILES,
     group_name="sources",
     kinds={"file"},
     tags={"layer": "raw"},
@@ -41,12 +41,12 @@ class SourcesConfig(dg.Config):
     check_specs=[
         dg.AssetCheckSpec(
             ANSWERED,
-            asset=list(RAW_FILES),
+            asset=RAW_FILES,
             description="Every source that was contacted answered. Where one did not, its last answer stays in use.",
         ),
         dg.AssetCheckSpec(
             UNCHANGED,
-            asset=list(RAW_FILES),
+            asset=RAW_FILES,
             blocking=True,
             description="Every stored file still holds the bytes that were stored.",
         ),

@@ -12,7 +12,7 @@ DAILY = dg.ScheduleDefinition(
     job=REFRESH,
     cron_schedule="0 6 * * *",
     execution_timezone="UTC",
-    run_config={"ops": {"__".join(RAW_FILES): {"config": {"sources": ["online"]}}}},
+    run_config={"ops": {RAW_FILES.to_python_identifier(): {"config": {"sources": ["online"]}}}},
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description=(
         "Every morning at 06:00 UTC: look for new states of the published datasets and boards, then derive and publish"

@@ -42,7 +42,7 @@ def _key(state: str, context: dg.SensorEvaluationContext) -> str | None:
 
 def _reading(folder: Path) -> dict[str, Any]:
     """Configuration of a refresh that reads the inbox first."""
-    return {"ops": {"__".join(RAW_FILES): {"config": {"sources": [str(folder.resolve())]}}}}
+    return {"ops": {RAW_FILES.to_python_identifier(): {"config": {"sources": [str(folder.resolve())]}}}}
 
 
 def _refresh_of_bundles(context: dg.SensorEvaluationContext, home: Home) -> tuple[str, dg.DagsterRun | None] | None:

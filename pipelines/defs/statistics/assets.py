@@ -31,32 +31,17 @@ def statistics(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
 )
 def clusters(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Which entries are alike, and whether any are."""
-    choices, members = statistics_tables.clusters_of(skyline.lake)
+    choices, members = statistics_tables.clusters(statistics_tables.newest_boards(skyline.lake))
     yield write(skyline.lake, tables.CLUSTER_CHOICES, choices)
     yield write(skyline.lake, tables.MODEL_CLUSTERS, members)
 
 
-@dg.multi_asset(
-    name="scaling",
-    **_table_specs(
-        statistics_tables.SIZED_INPUTS,
-        scaling_contracts.SCALING_FITS,
-        scaling_contracts.SCALING_RESIDUALS,
-        scaling_contracts.SCALING_SHAPE,
-        scaling_contracts.DIMINISHING_RETURNS,
-        scaling_contracts.CAPABILITY_DENSITY,
-        scaling_contracts.CAPABILITY_DENSITY_TREND,
-    ),
-)
+@dg.multi_asset(name="scaling", **_table_specs(statistics_tables.SIZED_INPUTS, *scaling_tables.SCALING))
 def scaling(skyline: Home) -> Iterator[dg.MaterializeResult[None]]:
     """Score against size, and how the size of a score shrank."""
-    results = scaling_tables.scaling_of(skyline.lake)
-    yield write(skyline.lake, scaling_contracts.SCALING_FITS, results.fits)
-    yield write(skyline.lake, scaling_contracts.SCALING_RESIDUALS, results.residuals)
-    yield write(skyline.lake, scaling_contracts.SCALING_SHAPE, results.shapes)
-    yield write(skyline.lake, scaling_contracts.DIMINISHING_RETURNS, results.returns)
-    yield write(skyline.lake, scaling_contracts.CAPABILITY_DENSITY, results.density)
-    yield write(skyline.lake, scaling_contracts.CAPABILITY_DENSITY_TREND, results.density_trend)
+    results = scaling_tables.scaling(statistics_tables.newest_boards(skyline.lake))
+    for table, rows in zip(scaling_tables.SCALING, results, strict=True):
+        yield write(skyline.lake, table, rows)
 
 
 @dg.multi_asset(

@@ -1,6 +1,5 @@
 """Rows of the tables on score against size: fits, residuals, bends, returns, density, and the sixteen chat models."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,8 @@ from analytics.statistics.density import densities, trend
 from analytics.statistics.resampling import Families, Floats
 from analytics.statistics.scaling import FEWEST, Line, Shape, fitted_lines, influence, returns, shape
 from analytics.statistics.summaries import SIZE_BANDS
-from pipelines.defs.statistics.tables import SNAPSHOT, Boards, drawn, newest_boards, rows_of, values_of
+from pipelines.defs.statistics.tables import SNAPSHOT, Boards, drawn, values_of
 from warehouse.contracts import scaling as tables
-from warehouse.lake import Lake
 
 _BILLION = 1e9
 LEAST = 750_000_000
@@ -22,31 +20,21 @@ _OUTLIER = 2.0
 _VARIANT = r"\(.+\)$"
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """Rows of each table of score against size."""
-
-    fits: pl.DataFrame
-    residuals: pl.DataFrame
-    shapes: pl.DataFrame
-    returns: pl.DataFrame
-    density: pl.DataFrame
-    density_trend: pl.DataFrame
+SCALING = (
+    tables.SCALING_FITS, tables.SCALING_RESIDUALS, tables.SCALING_SHAPE, tables.DIMINISHING_RETURNS,
+    tables.CAPABILITY_DENSITY, tables.CAPABILITY_DENSITY_TREND,
+)  # fmt: skip
+"""Tables of score against size."""
 
 
-def scaling_of(lake: Lake) -> Scaling:
-    """As `scaling`, of what the lake holds."""
-    return scaling(newest_boards(lake))
-
-
-def scaling(of: Boards) -> Scaling:
-    """Everything on score against size, of the newest whole snapshot of each board."""
+def scaling(of: Boards) -> tuple[pl.DataFrame, ...]:
+    """Rows of each of SCALING, of the newest whole snapshot of each board."""
     fits: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     trends: list[dict[str, Any]] = []
-    residuals = [tables.SCALING_RESIDUALS.empty()]
-    bands = [tables.DIMINISHING_RETURNS.empty()]
-    dense = [tables.CAPABILITY_DENSITY.empty()]
+    residuals: list[pl.DataFrame] = []
+    bands: list[pl.DataFrame] = []
+    dense: list[pl.DataFrame] = []
     for named, entries, benchmarks in of.each(newest=True):
         averaged = entries.filter(pl.col("average").is_not_null())
         for basis in tables.SIZE_BASES:
@@ -71,13 +59,13 @@ def scaling(of: Boards) -> Scaling:
             density, growth = _density(named, sized, families)
             dense.append(density)
             trends += growth
-    return Scaling(
-        rows_of(tables.SCALING_FITS, fits),
-        pl.concat(residuals),
-        rows_of(tables.SCALING_SHAPE, shapes),
-        pl.concat(bands),
-        pl.concat(dense),
-        rows_of(tables.CAPABILITY_DENSITY_TREND, trends),
+    return (
+        tables.SCALING_FITS.frame(fits),
+        tables.SCALING_RESIDUALS.concat(residuals),
+        tables.SCALING_SHAPE.frame(shapes),
+        tables.DIMINISHING_RETURNS.concat(bands),
+        tables.CAPABILITY_DENSITY.concat(dense),
+        tables.CAPABILITY_DENSITY_TREND.frame(trends),
     )
 
 
@@ -180,7 +168,7 @@ def _returns(named: dict[str, Any], sized: pl.DataFrame, families: Families) -> 
         }
         for place, row in enumerate(result.iter_rows(named=True), start=1)
     ]
-    return rows_of(tables.DIMINISHING_RETURNS, rows)
+    return tables.DIMINISHING_RETURNS.frame(rows)
 
 
 def _density(

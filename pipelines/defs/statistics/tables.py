@@ -12,7 +12,6 @@ from analytics.statistics.components import components, correlations
 from analytics.statistics.resampling import Families, Floats, draw_families, family_numbers
 from analytics.statistics.summaries import quarter, saturation, size_band, summaries, z_score
 from pipelines.lib.by_snapshot import Rows, Snapshots, Wanted, write_parts
-from warehouse.contracts import Table
 from warehouse.contracts import statistics as tables
 from warehouse.contracts.leaderboards import BENCHMARK_SCORES, LEADERBOARD_ENTRIES, MODELS, SNAPSHOTS
 from warehouse.lake import Lake
@@ -85,8 +84,8 @@ def _boards(lake: Lake, whole: pl.DataFrame) -> Boards:
     rows = [stored.rows(name) for name in whole["snapshot_id"]]
     return boards(
         whole,
-        pl.concat([LEADERBOARD_ENTRIES.empty(), *(frame for frame, _ in rows)]).select(_ENTRY_COLUMNS),
-        pl.concat([BENCHMARK_SCORES.empty(), *(frame for _, frame in rows)]).select(_SCORE_COLUMNS),
+        LEADERBOARD_ENTRIES.concat(frame for frame, _ in rows).select(_ENTRY_COLUMNS),
+        BENCHMARK_SCORES.concat(frame for _, frame in rows).select(_SCORE_COLUMNS),
     )
 
 
@@ -118,11 +117,6 @@ def boards(whole: pl.DataFrame, entries: pl.DataFrame, scores: pl.DataFrame) -> 
 def _by_snapshot(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
     parts = frame.partition_by("snapshot_id", as_dict=True, maintain_order=True)
     return {str(name): rows for (name,), rows in parts.items()}
-
-
-def rows_of(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Rows of a table, by name."""
-    return pl.DataFrame(rows, schema=table.polars_schema)
 
 
 def _null_if_nan(value: float) -> float | None:
@@ -227,7 +221,7 @@ def benchmark_correlations(of: Boards) -> pl.DataFrame:
         sized = entries.with_columns(pl.col("parameters_total").cast(pl.Float64).log(2).alias(_LOG_SIZE))
         rows += _pairs(named, sized, benchmarks, lambda benchmark, other: other != benchmark)
         rows += _pairs(named, sized, ["average", *benchmarks, _LOG_SIZE], lambda _, other: other == _LOG_SIZE)
-    return rows_of(tables.BENCHMARK_CORRELATIONS, rows)
+    return tables.BENCHMARK_CORRELATIONS.frame(rows)
 
 
 def _pairs(
@@ -256,7 +250,7 @@ def _pairs(
 def capabilities(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Loadings of every snapshot, and scores of the newest ones."""
     loadings: list[dict[str, Any]] = []
-    scores = [tables.CAPABILITY_SCORES.empty()]
+    scores: list[pl.DataFrame] = []
     for named, entries, scored in of.each(newest=False):
         complete, benchmarks = _complete_entries(entries, scored)
         if not benchmarks:
@@ -280,17 +274,8 @@ def capabilities(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
         ]
         if named["snapshot_id"] in of.newest and len(benchmarks) >= _COMPONENTS:
             places = {f"component_{i + 1}": result.scores[:, i] for i in range(_COMPONENTS)}
-            scores.append(complete.select(*SNAPSHOT, "entry_id", "model_id").with_columns(**_series(places)))
-    return rows_of(tables.CAPABILITY_LOADINGS, loadings), pl.concat(scores)
-
-
-def _series(columns: dict[str, Any]) -> dict[str, pl.Series]:
-    return {name: pl.Series(values) for name, values in columns.items()}
-
-
-def clusters_of(lake: Lake) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """As `clusters`, of what the lake holds."""
-    return clusters(newest_boards(lake))
+            scores.append(complete.select(*SNAPSHOT, "entry_id", "model_id").with_columns(**places))
+    return tables.CAPABILITY_LOADINGS.frame(loadings), tables.CAPABILITY_SCORES.concat(scores)
 
 
 def clusters(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -298,7 +283,7 @@ def clusters(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
     from analytics.statistics.clusters import group  # noqa: PLC0415 - scipy's clustering, for this alone
 
     choices: list[dict[str, Any]] = []
-    members = [tables.MODEL_CLUSTERS.empty()]
+    members: list[pl.DataFrame] = []
     for named, entries, scored in of.each(newest=True):
         complete, benchmarks = _complete_entries(entries, scored)
         if not benchmarks:
@@ -319,7 +304,7 @@ def clusters(of: Boards) -> tuple[pl.DataFrame, pl.DataFrame]:
             }
             for trial in grouping.tried
         ]
-        placed = {"cluster": grouping.labels, "silhouette_width": grouping.widths}
-        members.append(complete.select(*SNAPSHOT, "entry_id", "model_id").with_columns(**_series(placed)))
-    together = pl.concat(members).with_columns(pl.col("silhouette_width").fill_nan(None))
-    return rows_of(tables.CLUSTER_CHOICES, choices), together
+        placed = complete.select(*SNAPSHOT, "entry_id", "model_id")
+        members.append(placed.with_columns(cluster=grouping.labels, silhouette_width=grouping.widths))
+    together = tables.MODEL_CLUSTERS.concat(members).with_columns(pl.col("silhouette_width").fill_nan(None))
+    return tables.CLUSTER_CHOICES.frame(choices), together

@@ -4,13 +4,12 @@ Names, licences and levels stay as published; what they mean is for analytics. V
 """
 
 import datetime as dt
-import json
 import re
 from dataclasses import dataclass
 
 import polars as pl
 
-from pipelines.sources.accounts import rejected_row
+from pipelines.sources.accounts import rejected_cells, unread_columns
 from pipelines.sources.arena.layouts import (
     ARENAS,
     CATEGORY_ALIASES,
@@ -20,13 +19,11 @@ from pipelines.sources.arena.layouts import (
     BoardLayout,
     recognise_board,
 )
-from pipelines.sources.dates import WrongDate, date_in_name
-from pipelines.sources.tables import read_as_text
+from pipelines.sources.dates import WrongDate, date_in_name, iso_day
+from pipelines.sources.tables import ROW, numbered, read_as_text
 from warehouse.contracts.arena import ARENA_BOARD
-from warehouse.contracts.sources import REJECTED_ROWS
 from warehouse.contracts.violations import value_rules
 
-_ROW = "row_number"
 _ARENA = re.compile(r"_(text|vision|image)(?=\.)|(?:^|/)([a-z_]+?)(_style_control)?/(?:latest|full)-\d{5}-of-\d{5}\.")
 _INTERVAL = r"^\+(\d+(?:\.\d+)?)/-(\d+(?:\.\d+)?)$"
 # Required, and missed in words of their own.
@@ -104,26 +101,17 @@ def parse_board(payload: bytes, suffix: str, uri: str, snapshot_id: str) -> Pars
     """
     text = read_as_text(payload, suffix, uri)
     board = _identified(text, uri)
-    text = text.with_row_index(_ROW, offset=1).with_columns(pl.col(_ROW).cast(pl.Int64))
+    text = numbered(text)
     typed = _typed(text, board, snapshot_id)
     bad = pl.concat([_wrong_cells(text, board.layout), _wrong_rows(typed)])
-    reasons = bad.group_by(_ROW).agg(pl.col("reason").unique(maintain_order=True).str.join("; ")).sort(_ROW)
-    valid_rows = typed.join(reasons, on=_ROW, how="anti")
+    valid_rows = typed.join(bad, on=ROW, how="anti")
+    surplus = set(text.columns) - board.layout.columns - {ROW}
     return ParsedBoard(
         ARENA_BOARD.conform(valid_rows.select(ARENA_BOARD.column_names)),
-        pl.concat([_unread_columns(text, board.layout, uri, snapshot_id), _rejected(text, reasons, uri, snapshot_id)]),
+        pl.concat([unread_columns(surplus, snapshot_id, uri), rejected_cells(text, bad, snapshot_id, uri)]),
         text.height,
         board.layout,
         board.as_of,
-    )
-
-
-def _unread_columns(text: pl.DataFrame, layout: BoardLayout, uri: str, snapshot_id: str) -> pl.DataFrame:
-    surplus = sorted(set(text.columns) - layout.columns - {_ROW})
-    return (
-        rejected_row(snapshot_id, uri, f"columns not read: {', '.join(surplus)}"[:2000])
-        if surplus
-        else REJECTED_ROWS.empty()
     )
 
 
@@ -164,7 +152,7 @@ def _typed(text: pl.DataFrame, board: BoardFile, snapshot_id: str) -> pl.DataFra
     date = _date(layout.dates) if layout.dates else pl.lit(board.as_of)
     lower, upper = _bounds(layout, columns["rating"])
     typed = text.select(
-        _ROW,
+        ROW,
         pl.lit(snapshot_id).alias("snapshot_id"),
         pl.lit(layout.publication).alias("publication"),
         date.alias("as_of_date"),
@@ -209,9 +197,7 @@ def _finite(cell: pl.Expr) -> pl.Expr:
 
 def _date(column: str) -> pl.Expr:
     text = pl.col(column).str.strip_chars()
-    return pl.coalesce(
-        text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False), text.str.to_date("%Y%m%d", strict=False)
-    )
+    return pl.coalesce(iso_day(text), text.str.to_date("%Y%m%d", strict=False))
 
 
 def _bounds(layout: BoardLayout, rating: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -251,7 +237,7 @@ def _wrong_cells(text: pl.DataFrame, layout: BoardLayout) -> pl.DataFrame:
         checks.append((layout.dates, _date(layout.dates).is_null(), "a date"))
     return pl.concat(
         text.filter(_cell(column).is_not_null() & wrong).select(
-            _ROW, pl.format(f"{column}: '{{}}' is not {expected}", pl.col(column).str.slice(0, 80)).alias("reason")
+            ROW, pl.format(f"{column}: '{{}}' is not {expected}", pl.col(column).str.slice(0, 80)).alias("reason")
         )
         for column, wrong, expected in checks
     )
@@ -273,27 +259,10 @@ def _wrong_rows(typed: pl.DataFrame) -> pl.DataFrame:
     ]
     # Before any filter: the first row of a pair is not among the repeated ones.
     typed = typed.with_columns(
-        _first=pl.col(_ROW).min().over(_SAME_ROW),
-        _differs=pl.col("rating").ne_missing(pl.col("rating").first().over(_SAME_ROW, order_by=_ROW)),
+        _first=pl.col(ROW).min().over(_SAME_ROW),
+        _differs=pl.col("rating").ne_missing(pl.col("rating").first().over(_SAME_ROW, order_by=ROW)),
     )
-    repeated = (pl.col(_ROW) != pl.col("_first")) & pl.col("_identity").is_not_null()
+    repeated = (pl.col(ROW) != pl.col("_first")) & pl.col("_identity").is_not_null()
     detail = pl.when("_differs").then(pl.lit(", with another rating")).otherwise(pl.lit(""))
     rules.append((repeated, pl.format("repeats the model of row {} on the same board{}", "_first", detail)))
-    return pl.concat(typed.filter(wrong).select(_ROW, why.alias("reason")) for wrong, why in rules)
-
-
-def _rejected(text: pl.DataFrame, reasons: pl.DataFrame, uri: str, snapshot_id: str) -> pl.DataFrame:
-    rows = text.join(reasons, on=_ROW)
-    return pl.DataFrame(
-        [
-            {
-                "snapshot_id": snapshot_id,
-                "uri": uri,
-                "row_number": row.pop(_ROW),
-                "reason": row.pop("reason"),
-                "content": json.dumps(row, ensure_ascii=False)[:2000],
-            }
-            for row in rows.iter_rows(named=True)
-        ],
-        schema=REJECTED_ROWS.polars_schema,
-    )
+    return pl.concat(typed.filter(wrong).select(ROW, why.alias("reason")) for wrong, why in rules)

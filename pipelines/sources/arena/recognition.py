@@ -9,7 +9,7 @@ import polars as pl
 from pipelines.sources.arena.layouts import BOARD_LAYOUTS, NAMES_COLUMNS, UnknownBoardLayout, recognise_board
 from pipelines.sources.arena.read import UnnamedBoard, identify_board
 from pipelines.sources.arena.reference import EVIDENCE_COLUMNS
-from pipelines.sources.dates import date_in_name, is_plausible, today
+from pipelines.sources.dates import date_in_name, is_plausible, iso_day, today
 from pipelines.sources.recognised import TABLES, Recognised, Unread
 from pipelines.sources.tables import UnreadableFile, read_columns_as_text
 from pipelines.sources.votes.layouts import EPOCH_2100, VOTE_LAYOUTS
@@ -105,7 +105,7 @@ def _last_vote(columns: frozenset[str], payload: bytes, suffix: str, uri: str) -
     """UTC day of the latest vote, where the file holds times."""
     for column in columns & {"timestamp", "tstamp"}:
         text = pl.col(column)
-        day = text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+        day = iso_day(text)
         if column == "tstamp":
             seconds = text.cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
             day = pl.from_epoch(pl.when(seconds.is_between(0, EPOCH_2100)).then(seconds)).dt.date()

@@ -1,7 +1,6 @@
 """The arena facts that ship: licence classes, evidence of release dates, and published ratings of known models."""
 
 from functools import cache
-from importlib.resources import files
 
 import polars as pl
 
@@ -9,6 +8,7 @@ from analytics.identity.licences import normalised
 from pipelines.sources.tables import UnreadableFile, read_as_text
 from profiling.foreign import NotJson, parse_json
 from warehouse.contracts.arena import RATING_REFERENCE
+from warehouse.reference_files import reference_table
 
 EVIDENCE_SCHEMA = {"name": pl.String, "source": pl.String, "stated": pl.String}
 EVIDENCE_COLUMNS = {
@@ -25,7 +25,7 @@ class UnreadableEvidence(ValueError):
 @cache
 def licence_rules() -> pl.DataFrame:
     """Class of each spelling of a licence, and corrections of single models: `licence, model, licence_class, ...`."""
-    return _read("licence_classes").with_columns(
+    return reference_table("licence_classes").with_columns(
         pl.col("licence", "model").fill_null(""), pl.col("is_specific") == "true"
     )
 
@@ -36,7 +36,7 @@ def release_evidence() -> pl.DataFrame:
 
     A model appears under its key and under its shown name, as boards use one or the other.
     """
-    stated = _read("model_release_dates")
+    stated = reference_table("model_release_dates")
     names = pl.concat(
         stated.select(normalised(pl.col(name)).alias("name"), "source", "stated")
         for name in ("model_key", "display_name")
@@ -47,7 +47,7 @@ def release_evidence() -> pl.DataFrame:
 @cache
 def model_parameters() -> pl.DataFrame:
     """Sizes of open models: `name, parameters_total, published_bits`, names normalised, under key and shown name."""
-    sizes = _read("arena_model_parameters").with_columns(
+    sizes = reference_table("arena_model_parameters").with_columns(
         parameters_total=(pl.col("parameters_billions").cast(pl.Float64) * 1e9).round().cast(pl.Int64),
         published_bits=pl.col("published_bits").cast(pl.Int64),
     )
@@ -61,13 +61,13 @@ def model_parameters() -> pl.DataFrame:
 @cache
 def declared_identities() -> pl.DataFrame:
     """Models of the hub that arenas show under another name: `arena_model, model_id, architecture_id, source`."""
-    return _read("arena_model_identities")
+    return reference_table("arena_model_identities")
 
 
 @cache
 def published_ratings() -> pl.DataFrame:
     """Rows of `core.arena_published_ratings`: some sixty well-known models at three dates."""
-    frame = _read("arena_published_ratings").with_columns(pl.col("as_of_date").str.to_date())
+    frame = reference_table("arena_published_ratings").with_columns(pl.col("as_of_date").str.to_date())
     return RATING_REFERENCE.conform(frame.cast({name: pl.Float64 for name in frame.columns if "rating" in name}))
 
 
@@ -145,8 +145,3 @@ def _csv_evidence(payload: bytes, name: str) -> list[tuple[str, str, str]]:
     else:
         raise UnreadableEvidence(f"{name}: no known file of release dates has the columns {', '.join(frame.columns)}.")
     return [row for row in rows.iter_rows() if None not in row]
-
-
-def _read(name: str) -> pl.DataFrame:
-    with files("warehouse").joinpath(f"reference/{name}.csv").open("rb") as stream:
-        return pl.read_csv(stream.read(), infer_schema=False)

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from analytics.units import counted
-from pipelines.sources.accounts import described, rejected_file, rejected_row
+from pipelines.sources.accounts import account, rejected_file, rejected_row
 from pipelines.sources.arena.layouts import BOARD_LAYOUTS, UnknownBoardLayout
 from pipelines.sources.arena.read import UnnamedBoard, parse_board
 from pipelines.sources.arena.recognition import BOARDS, RELEASE_DATES, VOTES
@@ -32,7 +32,6 @@ from warehouse.contracts.arena import (
     VOTE_REJECTED_ROWS,
     VOTE_SNAPSHOTS,
 )
-from warehouse.contracts.table import Table
 
 _LAYOUTS = {layout.name: layout for layout in BOARD_LAYOUTS}
 _REVISION = re.compile(r"^(hf://datasets/[^@]+)@[^/]+")
@@ -56,7 +55,8 @@ def load_boards(store: RawStore) -> LoadedBoards:
     file retrieved later counts.
     """
     snapshots: list[dict[str, Any]] = []
-    boards, rejected = [ARENA_BOARD.empty()], [REJECTED_ROWS.empty()]
+    boards: list[pl.DataFrame] = []
+    rejected: list[pl.DataFrame] = []
     current, replaced = _newest(store.snapshots(BOARDS), _board_name)
     for stored in current:
         try:
@@ -66,8 +66,8 @@ def load_boards(store: RawStore) -> LoadedBoards:
             continue
         boards.append(parsed.rows)
         rejected.append(parsed.rejected)
-        snapshots.append(_account(stored, parsed.layout.coverage, parsed.rows_read, parsed.rows.height))
-    board, repeated = _latest_boards(pl.concat(boards), current)
+        snapshots.append(account(stored, parsed.layout.coverage, parsed.rows_read, parsed.rows.height))
+    board, repeated = _latest_boards(ARENA_BOARD.concat(boards), current)
     rejected += [rejected_file(stored, _REPLACED) for stored in replaced]
     for row in snapshots:
         if rows := repeated.get(row["snapshot_id"]):
@@ -95,11 +95,11 @@ def load_boards(store: RawStore) -> LoadedBoards:
             )
             for row in unusable.iter_rows(named=True)
         ]
-        snapshots.append(_account(stored, "reference", statements.height, statements.height - unusable.height))
+        snapshots.append(account(stored, "reference", statements.height, statements.height - unusable.height))
     rejected += [rejected_file(stored, _REPLACED) for stored in replaced]
     return LoadedBoards(
-        _conform(SNAPSHOTS, snapshots),
-        REJECTED_ROWS.conform(pl.concat(rejected)),
+        SNAPSHOTS.frame(snapshots),
+        REJECTED_ROWS.concat(rejected),
         board,
         RELEASE_EVIDENCE.conform(pl.concat(evidence).unique(maintain_order=True)),
     )
@@ -119,14 +119,14 @@ def vote_sets(store: RawStore) -> tuple[list[VoteSet], pl.DataFrame]:
     A set is named as its file without folder and suffix; files of one name in several folders keep the folder.
     """
     current, replaced = _newest(store.snapshots(VOTES), _name)
-    stems = pl.Series([_stem(stored.manifest.uri) for stored in current], dtype=pl.String)
+    stems = pl.Series([PurePosixPath(stored.manifest.uri).stem for stored in current], dtype=pl.String)
     shared = set(stems.filter(stems.is_duplicated()))
     sets = [
         VoteSet(str(PurePosixPath(_name(stored)).with_suffix("")) if stem in shared else stem, stored)
         for stem, stored in zip(stems, current, strict=True)
     ]
-    rejected = [VOTE_REJECTED_ROWS.empty(), *(rejected_file(stored, _REPLACED) for stored in replaced)]
-    return sorted(sets, key=lambda each: each.votes_id), pl.concat(rejected)
+    rejected = VOTE_REJECTED_ROWS.concat(rejected_file(stored, _REPLACED) for stored in replaced)
+    return sorted(sets, key=lambda each: each.votes_id), rejected
 
 
 def vote_account(stored: RawSnapshot, votes_read: int, rejected: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -147,18 +147,7 @@ def vote_account(stored: RawSnapshot, votes_read: int, rejected: pl.DataFrame) -
         )
         for row in rejected.iter_rows(named=True)
     ]
-    snapshot = _conform(VOTE_SNAPSHOTS, [_account(stored, "full", votes_read, loaded)])
-    return snapshot, VOTE_REJECTED_ROWS.conform(pl.concat([VOTE_REJECTED_ROWS.empty(), *rows]))
-
-
-def _account(stored: RawSnapshot, coverage: str, rows_read: int, rows_loaded: int) -> dict[str, Any]:
-    return {
-        **described(stored),
-        "coverage": coverage,
-        "rows_read": rows_read,
-        "rows_loaded": rows_loaded,
-        "rows_rejected": rows_read - rows_loaded,
-    }
+    return VOTE_SNAPSHOTS.frame([account(stored, "full", votes_read, loaded)]), VOTE_REJECTED_ROWS.concat(rows)
 
 
 def _latest_boards(board: pl.DataFrame, stored: Iterable[RawSnapshot]) -> tuple[pl.DataFrame, Mapping[str, int]]:
@@ -194,11 +183,3 @@ def _board_name(stored: RawSnapshot) -> str:
 def _name(stored: RawSnapshot) -> str:
     """Address without the commit."""
     return _REVISION.sub(r"\1", stored.manifest.uri)
-
-
-def _stem(uri: str) -> str:
-    return PurePosixPath(uri).stem
-
-
-def _conform(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    return table.conform(pl.DataFrame(rows, schema=table.polars_schema))

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib import resources
 
 import polars as pl
 
 from pipelines.sources.boards.names import parsed_name, slug
 from profiling.models.names import states_format, words
 from warehouse.contracts.boards import MODEL_ALIASES
+from warehouse.reference_files import reference_table
 
 _HUB_LINK = re.compile(r"^https?://(?:www\.)?(?:huggingface\.co|hf\.co)/(?!(?:datasets|spaces|papers|blog|collections)/)"
                        r"([\w.-]+/[\w.-]+?)(?:\.git)?(?:[/?#].*)?$")  # fmt: skip
@@ -54,8 +54,7 @@ class Resolved:
 
 def reviewed() -> pl.DataFrame:
     """Names with their models as collected and reviewed, columns as `core.model_aliases` without `results`."""
-    text = resources.files("warehouse").joinpath("reference", "model_aliases.csv").read_bytes()
-    return pl.read_csv(text, infer_schema=False)
+    return reference_table("model_aliases")
 
 
 class Aliases:

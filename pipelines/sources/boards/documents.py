@@ -23,16 +23,17 @@ from pipelines.sources.suffixes import SUFFIX_FORMS
 from pipelines.sources.tables import (
     DELIMITERS,
     INDEX_NAMES,
+    ROW,
     UnreadableFile,
     as_utf8,
     delimiter_of,
+    numbered,
     read_as_text,
     refuse_web_page,
 )
 
 FILE_NAME, FILE_STEM, FILE_PATH = "file.name", "file.stem", "file.path"
 """Columns that every file has."""
-ROW = "row_number"
 DOCUMENTS = frozenset({"json", "jsonl", "yaml", "toml"})
 TABLES = frozenset({"csv", "parquet"})
 """Forms of one and the same table."""
@@ -190,8 +191,7 @@ def rows_together(members: Sequence[Member], file: File, *, as_table: bool = Fal
 
 
 def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
-    frame = frame.rename({name: name.strip() for name in frame.columns if name.strip() != name}, strict=False)
-    return frame.with_row_index("row_number", offset=1).with_columns(pl.col("row_number").cast(pl.Int64))
+    return numbered(frame.rename({name: name.strip() for name in frame.columns if name.strip() != name}, strict=False))
 
 
 def text_of(payload: bytes, name: str) -> str:
@@ -311,8 +311,8 @@ def _table(header: Sequence[str], lines: Sequence[Sequence[str]], name: str) -> 
             numbers.append(number)
     columns = list(zip(*complete_lines, strict=True)) or [()] * len(unique)
     frame = pl.DataFrame(
-        {"row_number": numbers, **{n: list(column) for n, column in zip(unique, columns, strict=True)}},
-        schema={"row_number": pl.Int64, **dict.fromkeys(unique, pl.String)},
+        {ROW: numbers, **{n: list(column) for n, column in zip(unique, columns, strict=True)}},
+        schema={ROW: pl.Int64, **dict.fromkeys(unique, pl.String)},
     )
     return Rows(frame.drop([column for column in frame.columns if column in INDEX_NAMES]), broken)
 

@@ -1,5 +1,6 @@
 """A first declaration of somebody's board, drafted from a file of it: a start to be looked at, not the last word."""
 
+import json
 import re
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,6 @@ from pipelines.sources.boards.documents import (
     FILE_PATH,
     FILE_STEM,
     MOST_BYTES,
-    ROW,
     Member,
     headers_of,
     rows_of,
@@ -26,7 +26,7 @@ from pipelines.sources.boards.markdown import markdown_tables
 from pipelines.sources.boards.names import holds_no_scores
 from pipelines.sources.boards.results import known_benchmarks, plain
 from pipelines.sources.gzipped import NotUnpacked, plain_name, unpacked
-from pipelines.sources.tables import UnreadableFile
+from pipelines.sources.tables import ROW, UnreadableFile
 
 _NAMES = (
     "model", "models", "model name", "model version", "model/adapter", "name", "entry", "id", "llm", "fullname",
@@ -192,5 +192,5 @@ def _score(frame: pl.DataFrame, column: str) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    """A text as TOML writes it, which escapes what JSON does."""
+    return json.dumps(text, ensure_ascii=False)

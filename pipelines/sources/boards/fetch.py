@@ -6,7 +6,7 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from pipelines.sources.boards import fetch_state
@@ -50,7 +50,7 @@ class Fetched:
     payload: bytes
     address: str
     revision: str | None
-    is_licensed: bool
+    is_licensed: bool = True
 
 
 @dataclass
@@ -93,7 +93,7 @@ def fetch(
             try:
                 for part in _files(board, file, asking):
                     new_files += 1
-                    yield Fetched(part.name, part.payload, part.address, part.revision, is_licensed)
+                    yield replace(part, is_licensed=is_licensed)
             except _FAILURES as error:
                 failures.append(str(error))
     marks = {**asking.before, **asking.marks} if not failures else {**asking.before}
@@ -136,15 +136,7 @@ def _is_licensed(board: Board, asking: _Asking) -> bool:
     return re.search(check.pattern, (page or b"").decode("utf-8", "replace")) is not None
 
 
-@dataclass(frozen=True)
-class _File:
-    name: str
-    payload: bytes
-    address: str
-    revision: str | None
-
-
-def _files(board: Board, file: File, asking: _Asking) -> Iterator[_File]:
+def _files(board: Board, file: File, asking: _Asking) -> Iterator[Fetched]:
     address = file.address or ""
     if address.startswith(HUB):
         yield from _of_hub(board, file, address.removeprefix(HUB), asking)
@@ -160,10 +152,10 @@ def _files(board: Board, file: File, asking: _Asking) -> Iterator[_File]:
     revision = answer.marks.get("etag") or answer.marks.get("last_modified")
     name = PurePosixPath(address.split("?", 1)[0]).name
     suffix = next((suffix for suffix, form in SUFFIX_FORMS.items() if form == file.form), "")
-    yield _File(name if PurePosixPath(name).suffix else f"{name}{suffix}", answer.payload, address, revision)
+    yield Fetched(name if PurePosixPath(name).suffix else f"{name}{suffix}", answer.payload, address, revision)
 
 
-def _of_parts(board: Board, parts: Parts, name: str, address: str, index: Answer, asking: _Asking) -> Iterator[_File]:
+def _of_parts(board: Board, parts: Parts, name: str, address: str, index: Answer, asking: _Asking) -> Iterator[Fetched]:
     """The files that an index lists, as one zip; each is asked for by itself, as it may change under the same index.
 
     A file that cannot be had is left to the next day; the rest is taken, unless most are gone.
@@ -198,7 +190,7 @@ def _of_parts(board: Board, parts: Parts, name: str, address: str, index: Answer
     asking.marks |= {part: {**answer.marks, _LISTED_BY: address} for part, answer in whole.items()}
     names = _names(list(whole), address)
     payloads = {names[part]: answer.payload for part, answer in whole.items() if answer.payload is not None}
-    yield _File(name, packed(payloads), address, index.marks.get("etag") or index.marks.get("last_modified"))
+    yield Fetched(name, packed(payloads), address, index.marks.get("etag") or index.marks.get("last_modified"))
 
 
 def _listed_addresses(parts: Parts, index: bytes) -> list[str]:
@@ -239,7 +231,7 @@ def packed(parts: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _of_hub(board: Board, file: File, rest: str, asking: _Asking) -> Iterator[_File]:
+def _of_hub(board: Board, file: File, rest: str, asking: _Asking) -> Iterator[Fetched]:
     owner, name, path = rest.split("/", 2)
     dataset = f"{owner}/{name}"
     revision = asking.hub.commit(dataset)
@@ -252,13 +244,13 @@ def _of_hub(board: Board, file: File, rest: str, asking: _Asking) -> Iterator[_F
         parts = {file.path: asking.hub.download(file) for file in listed}
         if not parts:
             raise NotReached(f"{address} holds no file.")
-        download = _File(f"{board.name}_{file.name}.zip", packed(parts), f"{address}@{revision}", revision)
+        download = Fetched(f"{board.name}_{file.name}.zip", packed(parts), f"{address}@{revision}", revision)
     else:
         hub_file = HubFile(dataset, path, revision)
         if asking.holds(hub_file):
             asking.unchanged += 1
             asking.marks[address] = {"revision": revision}
             return
-        download = _File(path, asking.hub.download(hub_file), hub_file.uri, revision)
+        download = Fetched(path, asking.hub.download(hub_file), hub_file.uri, revision)
     asking.marks[address] = {"revision": revision}
     yield download

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from analytics.units import counted
-from pipelines.sources.accounts import described, rejected_file, rejected_row
+from pipelines.sources.accounts import MOST_CHARACTERS, account, rejected_file, rejected_row, unread_columns
 from pipelines.sources.arena.recognition import BOARDS as ARENA_BOARDS
 from pipelines.sources.boards import own_form
 from pipelines.sources.boards.declaration import Declared, File
@@ -90,8 +90,8 @@ def load_boards(store: RawStore, boards: Mapping[str, Declared], parsed: Path) -
         pl.concat([pl.DataFrame(schema=schema), *rows.results]),
         pl.concat([pl.DataFrame(schema=FACT_SCHEMA), *rows.facts]),
         rows.all_measured(),
-        SNAPSHOTS.conform(pl.DataFrame(rows.snapshots, schema=SNAPSHOTS.polars_schema)),
-        REJECTED_ROWS.conform(pl.concat([REJECTED_ROWS.empty(), *rows.rejected])),
+        SNAPSHOTS.frame(rows.snapshots),
+        REJECTED_ROWS.concat(rows.rejected),
         boards,
     )
 
@@ -124,34 +124,21 @@ def _add_file(stored: RawSnapshot, declared: Declared | None, parsed: Path, code
         rows.rejected.append(rejected_file(stored, str(error)))
         return
     rejected = [
-        rejected_row(stored.snapshot_id, uri, f"{member}: {reason}" if member else reason).with_columns(
-            pl.lit(number, pl.Int64).alias("row_number")
-        )
+        rejected_row(stored.snapshot_id, uri, f"{member}: {reason}" if member else reason, row_number=number)
         for number, member, reason in read.rejected
     ]
     rejected += [
-        rejected_row(stored.snapshot_id, uri, f"{counted(count, 'row')} {reason}"[:2000])
+        rejected_row(stored.snapshot_id, uri, f"{counted(count, 'row')} {reason}"[:MOST_CHARACTERS])
         for reason, count in read.passed_over.items()
     ]
-    rejected += [rejected_row(stored.snapshot_id, uri, note[:2000]) for note in read.notes]
-    if read.unread and declared is not None and declared.by_user:
+    rejected += [rejected_row(stored.snapshot_id, uri, note[:MOST_CHARACTERS]) for note in read.notes]
+    if declared is not None and declared.by_user:
         # Who declared a board wants to know what was left; of ours it is known.
-        rejected.append(
-            rejected_row(stored.snapshot_id, uri, f"columns not read: {', '.join(sorted(read.unread))}"[:2000])
-        )
+        rejected.append(unread_columns(read.unread, stored.snapshot_id, uri))
     rows.rejected += rejected
     if stored.manifest.source != ARENA_BOARDS:  # which accounts for its own
-        rows.snapshots.append(
-            {
-                **described(stored),
-                "metric_version": None,
-                "score_resolution": None,
-                "coverage": _coverage(stored, declared),
-                "rows_read": read.rows,
-                "rows_loaded": read.loaded,
-                "rows_rejected": len({(number, member) for number, member, _ in read.rejected}),
-            }
-        )
+        rejected_count = len({(number, member) for number, member, _ in read.rejected})
+        rows.snapshots.append(account(stored, _coverage(stored, declared), read.rows, read.loaded, rejected_count))
     licensed = stored.manifest.licence is not None or stored.manifest.layout in OWN_FORMS
     results = read.results.with_columns(
         pl.lit(stored.snapshot_id).alias("snapshot_id"),

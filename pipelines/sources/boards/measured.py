@@ -8,14 +8,14 @@ import polars as pl
 
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import Board, File
-from pipelines.sources.boards.documents import FILE_PATH, ROW, Member, text_of
+from pipelines.sources.boards.documents import FILE_PATH, Member, text_of
 from pipelines.sources.boards.stated import Refused, stated_of, valid_and_rejected
 from pipelines.sources.boards.templates import Measured
 from pipelines.sources.measurements.llama_bench import gguf_format
 from pipelines.sources.measurements.read import rows_of
 from pipelines.sources.measurements.rows import COLUMNS, Stated, UnknownMeasurements, frame_of
 from pipelines.sources.raw_store import Manifest
-from pipelines.sources.tables import UnreadableFile
+from pipelines.sources.tables import ROW, UnreadableFile, numbered
 from warehouse.contracts.accuracy import END_TO_END_MEASUREMENTS
 
 MEASURED_SCHEMA: Mapping[str, Any] = {
@@ -94,8 +94,7 @@ def measured_by_tool(member: Member, file: File) -> pl.DataFrame:
         raise UnreadableFile(str(error)) from error
     if tool_rows is None:
         raise UnreadableFile(f"{member.name} is of no benchmark tool known here.")
-    rows = frame_of(tool_rows, Stated()).with_row_index(ROW, offset=1)
-    rows = rows.with_columns(pl.col(ROW).cast(pl.Int64), pl.lit(member.path).alias(FILE_PATH))
+    rows = numbered(frame_of(tool_rows, Stated())).with_columns(pl.lit(member.path).alias(FILE_PATH))
     if file.measured_with:
         cells = rows.with_columns(pl.all().exclude(ROW).cast(pl.String))
         stated = stated_of(cells, END_TO_END_MEASUREMENTS, file.measured_with, {})

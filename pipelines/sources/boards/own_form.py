@@ -8,8 +8,8 @@ from analytics.statistics.redefinitions import unmarked
 from pipelines.sources.boards.documents import Member, text_of
 from pipelines.sources.boards.names import parsed_name
 from pipelines.sources.boards.read import FACT_SCHEMA, Read
-from pipelines.sources.boards.results import RESULT_SCHEMA, ROW
-from pipelines.sources.tables import UnreadableFile, read_as_text
+from pipelines.sources.boards.results import RESULT_SCHEMA
+from pipelines.sources.tables import ROW, UnreadableFile, numbered, read_as_text
 from warehouse.contracts.boards import BENCHMARK_RESULTS, MODEL_FACTS
 from warehouse.contracts.violations import value_rules
 
@@ -24,10 +24,8 @@ def read_facts(member: Member) -> Read:
         UnreadableFile: it is no such table.
     """
     text = read_as_text(text_of(member.payload, member.name).encode(), ".csv", member.name)
-    numbered = text.with_row_index(ROW, offset=1)
-    typed = numbered.select(*(_typed(name, text, FACT_SCHEMA[name]) for name in FACT_SCHEMA if name != "link")).select(
-        *(name for name in FACT_SCHEMA if name != "link"), pl.col("weights_url").alias("link")
-    )
+    typed = text.select(_typed(name, text, dtype) for name, dtype in FACT_SCHEMA.items() if name != "link")
+    typed = typed.with_columns(link="weights_url")
     required = [column.name for column in MODEL_FACTS.columns if column.required]
     good = typed.filter(pl.all_horizontal(pl.col(name).is_not_null() for name in required))
     lacking = typed.height - good.height
@@ -48,8 +46,8 @@ def read(member: Member) -> Read:
     missing = [name for name in COLUMNS if name not in text.columns and name != "link"]
     if missing:
         raise UnreadableFile(f"{member.name} lacks the columns {', '.join(missing)}.")
-    typed = text.with_row_index(ROW, offset=1).select(
-        pl.col(ROW).cast(pl.Int64),
+    typed = numbered(text).select(
+        ROW,
         pl.lit("").alias("member"),
         *(_typed(name, text, RESULT_SCHEMA[name]) for name in COLUMNS),
     )

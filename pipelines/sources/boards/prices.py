@@ -6,9 +6,10 @@ import polars as pl
 
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import File
-from pipelines.sources.boards.documents import FILE_PATH, ROW
+from pipelines.sources.boards.documents import FILE_PATH
 from pipelines.sources.boards.stated import stated_of, valid_and_rejected
 from pipelines.sources.boards.templates import PRICE_TABLES, Prices
+from pipelines.sources.tables import ROW
 
 DAY = "as_of_date"
 _NEEDED = frozenset({"usd_per_kwh", "usd_per_million_input", "usd_per_million_output"})

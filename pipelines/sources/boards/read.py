@@ -15,10 +15,10 @@ from pipelines.sources.boards.documents import FILE_NAME, FILE_PATH, FILE_STEM, 
 from pipelines.sources.boards.measured import MEASURED_SCHEMA, measured_by_tool, measured_of
 from pipelines.sources.boards.names import holds_no_scores, parsed_name
 from pipelines.sources.boards.prices import prices_of
-from pipelines.sources.boards.results import RESULT_SCHEMA, ROW, completed, held_against_units, once
+from pipelines.sources.boards.results import RESULT_SCHEMA, completed, held_against_units, once
 from pipelines.sources.boards.stated import Refused
 from pipelines.sources.boards.templates import Facts, Template
-from pipelines.sources.tables import UnreadableFile
+from pipelines.sources.tables import ROW, UnreadableFile
 from warehouse.contracts.boards import MODEL_FACTS, MODES, REPORTERS
 
 FACT_SCHEMA: dict[str, Any] = {**MODEL_FACTS.polars_schema, "link": pl.String}
@@ -423,11 +423,10 @@ def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, 
     }
 
     def read(name: str, template: Template | None) -> pl.Expr:
-        return (
-            pl.lit(None, FACT_SCHEMA[name])
-            if template is None
-            else readers.get(name, _unchanged)(values.text(template, columns))
-        )
+        if template is None:
+            return pl.lit(None, FACT_SCHEMA[name])
+        text = values.text(template, columns)
+        return readers[name](text) if name in readers else text
 
     picked = frame.select(ROW, FILE_PATH, *(read(name, template).alias(name) for name, template in templates.items()))
     joined = picked.join(base, on=[ROW, FILE_PATH], how="inner", maintain_order="left")
@@ -436,7 +435,3 @@ def _facts(frame: pl.DataFrame, base: pl.DataFrame, board: Board, facts: Facts, 
         .select(list(FACT_SCHEMA))
         .unique(["source", "name_in_source"], keep="first", maintain_order=True)
     )
-
-
-def _unchanged(value: pl.Expr) -> pl.Expr:
-    return value

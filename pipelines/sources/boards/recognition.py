@@ -28,6 +28,7 @@ from pipelines.sources.boards.documents import (
 )
 from pipelines.sources.boards.measured import measured_by_tool
 from pipelines.sources.boards.templates import Template
+from pipelines.sources.dates import today, tomorrow
 from pipelines.sources.recognised import Recognised, Unread
 from pipelines.sources.tables import UnreadableFile, header_of
 
@@ -309,13 +310,13 @@ def dated(matched: Sequence[Matched], name: str) -> Dated:
     if stated:
         return Dated(max(stated))
     if (date := _named_day(name)) is not None:
-        if not values.EARLIEST <= date <= _tomorrow():
+        if not values.EARLIEST <= date <= tomorrow():
             raise UndatedBoard(f"{name} names {date}, which cannot be the date of a board.")
         return Dated(date, by_name=True)
     if stated := [date for match in matched for date in _stated_dates(match, match.file.date_newest)]:
         return Dated(max(stated))
     # Nothing says a date: it is what the source said when it was retrieved.
-    return Dated(dt.datetime.now(dt.UTC).date(), is_dated=False)
+    return Dated(today(), is_dated=False)
 
 
 def _named_day(name: str) -> dt.date | None:
@@ -341,8 +342,4 @@ def _stated_dates(match: Matched, template: Template | None) -> Iterator[dt.date
     if template is not None:
         frame = match.rows.frame
         dates.append(frame.select(values.day(values.text(template, set(frame.columns))).max()).item())
-    yield from (date for date in dates if isinstance(date, dt.date) and values.EARLIEST <= date <= _tomorrow())
-
-
-def _tomorrow() -> dt.date:
-    return dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
+    yield from (date for date in dates if isinstance(date, dt.date) and values.EARLIEST <= date <= tomorrow())

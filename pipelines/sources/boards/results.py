@@ -13,9 +13,9 @@ import polars as pl
 from pipelines.sources.boards import values
 from pipelines.sources.boards.declaration import File
 from pipelines.sources.boards.documents import FILE_PATH
+from pipelines.sources.tables import ROW
 from warehouse.contracts.boards import BENCHMARK_RESULTS, CATEGORIES, REPORTERS
 
-ROW = "row_number"
 MADE_LATER = ("snapshot_id", "retrieved_at", "model_id", "is_newest")
 RESULT_SCHEMA: dict[str, Any] = {
     ROW: pl.Int64(),

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Set
 import polars as pl
 
 from pipelines.sources.boards import values
-from pipelines.sources.boards.documents import FILE_PATH, ROW
+from pipelines.sources.boards.documents import FILE_PATH
 from pipelines.sources.boards.templates import Template
+from pipelines.sources.tables import ROW
 from warehouse.contracts.table import Column, Table
 
 Refused = tuple[int | None, str, str]

@@ -8,6 +8,7 @@ import polars as pl
 
 from pipelines.sources.boards.templates import PLACEHOLDER, Template
 from pipelines.sources.cells import ABSENT_TEXT
+from pipelines.sources.dates import iso_day
 
 ABSENT = (*ABSENT_TEXT, "-", "–", "—", "‒", "--", "na", "n.a.", "#n/a", "tbd", "not available")
 """Spellings, in lower case, of nothing said."""
@@ -35,7 +36,7 @@ _AFTER_A_NAME = r"[\p{So}\x{FE0F}\x{200D}\s*†‡§¶¹²³]+$"
 _SUMMARIES = r"(?i)^(?:average|avg\.?|mean|median|total|count|std\.?|stdev|std\.? ?dev\.?|standard deviation)$"
 _NESTED = re.compile(r"\{([^{}]*)\{column\}([^{}]*)\}")
 _BEYOND_ALL = 1e15
-_DAY_FORMS = ("%Y-%m-%d", "%Y/%m/%d", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%d.%m.%Y", "%Y%m%d")
+_DAY_FORMS = ("%Y/%m/%d", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%d.%m.%Y", "%Y%m%d")
 _SECONDS_SINCE_1970 = r"^(1\d{9})(?:\.\d+)?$"
 _DAY_FIRST = r"^(?:1[3-9]|2\d|3[01])/\d{1,2}/\d{4}"
 
@@ -208,13 +209,12 @@ def day(value: pl.Expr) -> pl.Expr:
     """
     start = value.str.strip_chars()
     months = pl.when(start.str.contains(r"^\d{4}-\d{2}$")).then(start + "-01").otherwise(start)
-    iso = months.str.slice(0, 10)
     day_first = start.str.contains(_DAY_FIRST).any()
     slashes = start.str.extract(r"^(\d{1,2}/\d{1,2}/\d{4})", 1)
-    dated = [iso.str.to_date("%Y-%m-%d", strict=False)]
+    dated = [iso_day(months)]
     dated += [
         start.str.replace(r"\s+\d{1,2}:\d{2}.*$", "").str.replace("^_", "").str.to_date(form, strict=False)
-        for form in _DAY_FORMS[1:]
+        for form in _DAY_FORMS
     ]
     dated += [
         pl.when(day_first == first).then(slashes.str.to_date(form, strict=False))

@@ -1,18 +1,16 @@
 """Price lists that ship, as the frames of their tables, and the market's medians of them."""
 
-from importlib import resources
-
 import polars as pl
 
 from profiling.answers.prices import day_of, market_price
 from warehouse.contracts.prices import MARKET_PRICES, PRICE_KINDS
 from warehouse.contracts.table import Table
+from warehouse.reference_files import reference_table
 
 
 def price_list(table: Table) -> pl.DataFrame:
     """Rows of a table of prices, from the list of its name; days as the list states them, months by their first."""
-    text = resources.files("warehouse").joinpath("reference", f"{table.name}.csv").read_bytes()
-    frame = pl.read_csv(text, infer_schema_length=None, schema_overrides={"as_of_date": pl.String})
+    frame = reference_table(table.name, typed=True, schema_overrides={"as_of_date": pl.String})
     days = [day_of(stated) for stated in frame["as_of_date"]]
     dated = frame.with_columns(
         pl.Series("as_of_date", days, dtype=pl.Date), pl.lit(None, pl.Date).alias("bundled_as_of_date")
@@ -41,4 +39,4 @@ def market_prices(offers: pl.DataFrame) -> pl.DataFrame:
                         "basis": price.basis, "sources": price.sources,
                     }
                 )  # fmt: skip
-    return pl.DataFrame(rows, schema=MARKET_PRICES.empty().schema)
+    return MARKET_PRICES.frame(rows)

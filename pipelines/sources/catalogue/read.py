@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable, Mapping
-from importlib import resources
 
 import polars as pl
 
@@ -10,14 +9,11 @@ from profiling.answers.energy import Draw, host_draw, host_idle_draw, idle_draw,
 from profiling.devices.accelerators import GIB, Accelerator, table
 from profiling.errors import ProfilingError
 from profiling.models.sources import catalogue
+from profiling.reference_files import FOLDER
 from warehouse.contracts.catalogue import ACCELERATORS, ARCHITECTURES
+from warehouse.reference_files import reference_table
 
 _BILLION = 1e9
-
-
-def _read(package: str, name: str) -> pl.DataFrame:
-    text = resources.files(package).joinpath("reference", name).read_bytes()
-    return pl.read_csv(text, infer_schema_length=None)
 
 
 def _catalogue_facts() -> pl.DataFrame:
@@ -90,9 +86,9 @@ def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
     Args:
         calibrated: Kernel tables by the name of the accelerator that is calibrated from them.
     """
-    codes = _read("profiling", "accelerator_sources.csv")
+    codes = reference_table("accelerator_sources", FOLDER, typed=True)
     spelled_out = "; ".join(f"{code}: {source}" for code, source in codes.select("code", "source").iter_rows())
-    rows = _read("profiling", "accelerators.csv")
+    rows = reference_table("accelerators", FOLDER, typed=True)
     devices = [table()[name] for name in rows["name"]]
     drawn = zip(*map(power_shares, devices), strict=True)
     ends = ("drawn_fraction_low", "drawn_fraction", "drawn_fraction_high")
@@ -120,4 +116,4 @@ def accelerators(calibrated: Mapping[str, str]) -> pl.DataFrame:
 
 def grid_intensities() -> pl.DataFrame:
     """Rows of `core.grid_carbon_intensity`."""
-    return _read("warehouse", "grid_carbon_intensity.csv")
+    return reference_table("grid_carbon_intensity", typed=True)

@@ -78,18 +78,7 @@ class Hub(PatientClient):
             NotOnHub: there is no such file.
             HubUnavailable: no whole copy came, though tried `http_attempts` times.
         """
-        received = bytearray()
-
-        def attempt() -> bytes:
-            self._receive(f"/datasets/{file.dataset}/resolve/{file.revision}/{file.path}", received)
-            if file.path.endswith(".parquet") and not (
-                len(received) > 12 and received[:4] == received[-4:] == PARQUET_MAGIC
-            ):
-                received.clear()
-                raise TryAgain("the Parquet file is cut short")
-            return bytes(received)
-
-        return self._with_retries(attempt, file.uri)
+        return self._whole(f"/datasets/{file.dataset}/resolve/{file.revision}/{file.path}", file.uri)
 
     def model_facts(self, model_id: str) -> dict[str, object]:
         """What the hub says of a model: its newest commit (`sha`), its card, and more.
@@ -108,13 +97,7 @@ class Hub(PatientClient):
         Raises:
             NotOnHub, HubUnavailable: as `download`.
         """
-        received = bytearray()
-
-        def attempt() -> bytes:
-            self._receive(f"/{model_id}/resolve/{revision}/{path}", received)
-            return bytes(received)
-
-        return self._with_retries(attempt, f"hf://{model_id}@{revision}/{path}")
+        return self._whole(f"/{model_id}/resolve/{revision}/{path}", f"hf://{model_id}@{revision}/{path}")
 
     def commit(self, dataset: str) -> str:
         """The newest commit of the dataset.
@@ -139,6 +122,20 @@ class Hub(PatientClient):
                     stored = item.get("lfs")
                     sha256 = str(stored["oid"]) if isinstance(stored, dict) and "oid" in stored else None
                     yield HubFile(dataset, str(item["path"]), revision, sha256)
+
+    def _whole(self, address: str, description: str) -> bytes:
+        received = bytearray()
+
+        def attempt() -> bytes:
+            self._receive(address, received)
+            if address.endswith(".parquet") and not (
+                len(received) > 12 and received[:4] == received[-4:] == PARQUET_MAGIC
+            ):
+                received.clear()
+                raise TryAgain("the Parquet file is cut short")
+            return bytes(received)
+
+        return self._with_retries(attempt, description)
 
     def _receive(self, address: str, received: bytearray) -> None:
         # The bytes as they are stored: a compressed answer could neither be counted nor gone on with.

@@ -171,7 +171,7 @@ def hub_models(models: Mapping[str, FetchedModel]) -> pl.DataFrame:
         }
         for model in models.values()
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=HUB_MODELS.empty().schema)
+    return HUB_MODELS.frame(rows)
 
 
 def as_architectures(models: Mapping[str, FetchedModel]) -> pl.DataFrame:
@@ -188,4 +188,4 @@ def as_architectures(models: Mapping[str, FetchedModel]) -> pl.DataFrame:
         }
         for model_id, model in architectures_of(models)
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema={name: ARCHITECTURES.empty().schema[name] for name in (rows[0] if rows else ())})
+    return ARCHITECTURES.frame(rows)

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 import profiling
-from pipelines.sources.accounts import described, rejected_file
+from pipelines.sources.accounts import account, rejected_file
 from pipelines.sources.kernels.recognition import KERNELS
 from pipelines.sources.raw_store import RawSnapshot, RawStore
 from profiling.calibration.calibrate import Calibration, UnusableKernels, above_roof, bound_s, calibrate, peaks_of
@@ -18,7 +18,7 @@ from profiling.calibration.kernels import OPERATOR_CLASSES, KernelTables, Unread
 from profiling.calibration.shipped import CalibrationSet, shipped
 from profiling.devices.accelerators import Accelerator, find
 from profiling.errors import ProfilingError
-from warehouse.contracts.performance import KERNEL_MEASUREMENTS, REJECTED_ROWS, SNAPSHOTS
+from warehouse.contracts.performance import SNAPSHOTS
 from warehouse.files import ordinary, write_text
 from warehouse.settings import Settings
 
@@ -40,12 +40,12 @@ class MeasuredAccelerator:
 
 @dataclass
 class StoredKernels:
-    """What the stored kernel tables hold, in the columns of the contracts."""
+    """What the stored kernel tables hold; tables of the contracts take their columns of it."""
 
     measured: list[MeasuredAccelerator] = field(default_factory=list)
-    snapshots: list[pl.DataFrame] = field(default_factory=lambda: [SNAPSHOTS.empty()])
-    rejected: list[pl.DataFrame] = field(default_factory=lambda: [REJECTED_ROWS.empty()])
-    measurements: list[pl.DataFrame] = field(default_factory=lambda: [KERNEL_MEASUREMENTS.empty()])
+    snapshots: list[pl.DataFrame] = field(default_factory=list)
+    rejected: list[pl.DataFrame] = field(default_factory=list)
+    measurements: list[pl.DataFrame] = field(default_factory=list)
 
 
 def load_kernels(store: RawStore) -> StoredKernels:
@@ -102,7 +102,7 @@ def _account(file: RawSnapshot, tables: KernelTables, device: Accelerator, resul
         snapshot_id=pl.lit(file.snapshot_id),
         uri=pl.lit(file.manifest.uri),
         row_number=pl.col("source_row") + 1,
-        reason=pl.col("reason"),
+        reason="reason",
         content=pl.lit(None, pl.String),
     )
     sound = tables.kernels.join(above, on="source_row", how="anti")
@@ -113,16 +113,10 @@ def _account(file: RawSnapshot, tables: KernelTables, device: Accelerator, resul
         ]
         or [sound.with_columns(bound_s=pl.lit(None, pl.Float64))]
     ).with_columns(snapshot_id=pl.lit(file.snapshot_id), device=pl.lit(device.name), moved_bytes=pl.col("bytes"))
-    account = {
-        **described(file),
-        "coverage": "full",
-        "rows_read": tables.kernels.height + tables.rejected.height,
-        "rows_loaded": rows.height,
-        "rows_rejected": rejected.height,
-    }
-    result.snapshots.append(pl.DataFrame([account], schema=SNAPSHOTS.polars_schema))
+    rows_read = tables.kernels.height + tables.rejected.height
+    result.snapshots.append(SNAPSHOTS.frame([account(file, "full", rows_read, rows.height, rejected.height)]))
     result.rejected.append(rejected)
-    result.measurements.append(rows.select(KERNEL_MEASUREMENTS.column_names))
+    result.measurements.append(rows)
 
 
 @dataclass(frozen=True)

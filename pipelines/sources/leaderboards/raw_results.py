@@ -25,10 +25,12 @@ from analytics.fronts.normalisation import (
     normalised,
     subtask_mean,
 )
+from pipelines.sources.accounts import rejected_row
 from pipelines.sources.leaderboards.layouts import BENCHMARKS, V1, V2
 from pipelines.sources.leaderboards.tables import scores_frame
 from pipelines.sources.raw_store import RawSnapshot
-from pipelines.sources.tables import read_document
+from pipelines.sources.tables import UnreadableFile
+from profiling.foreign import json_object
 from warehouse.contracts.leaderboards import BENCHMARK_SCORES, EVALUATION_RUNS, REJECTED_ROWS, REPORTED_ENTRIES
 
 LAYOUT = {V1: "v1_raw_results", V2: "v2_raw_results"}
@@ -322,7 +324,7 @@ def parse(snapshot: RawSnapshot) -> ParsedRun:
         NotRawResults: it cannot be said of which model or day it is.
     """
     uri = snapshot.manifest.uri
-    run = read_run(read_document(snapshot.path.read_bytes(), uri), uri)
+    run = read_run(json_object(snapshot.path.read_bytes(), uri, UnreadableFile), uri)
     complete = len(run.scores) == len(BENCHMARKS[run.board])
     identity: dict[str, Any] = {
         "snapshot_id": snapshot.snapshot_id,
@@ -341,7 +343,7 @@ def parse(snapshot: RawSnapshot) -> ParsedRun:
             }
         ]
     )
-    scores = scores_frame(wide, run.board, list(run.scores), {name: f"raw {name}" for name in run.scores}, "raw")
+    scores = scores_frame(wide, run.board, "raw")
     how = {name: method for name, (_, _, method) in run.scores.items()}
     entry = {
         **identity,
@@ -352,40 +354,16 @@ def parse(snapshot: RawSnapshot) -> ParsedRun:
         "average": sum(score for score, _, _ in run.scores.values()) / len(run.scores) if complete else None,
         "submitted_on": run.ran_on,
     }
-    missing = [column.name for column in REPORTED_ENTRIES.columns if column.name not in entry]
     return ParsedRun(
-        entries=REPORTED_ENTRIES.conform(pl.DataFrame([{**entry, **dict.fromkeys(missing)}])),
+        entries=REPORTED_ENTRIES.frame([entry]),
         scores=BENCHMARK_SCORES.conform(
             scores.with_columns(pl.col("benchmark").replace_strict(how, return_dtype=pl.String).alias("score_source"))
         )
         if how
         else scores,
-        runs=EVALUATION_RUNS.conform(
-            pl.DataFrame(
-                [
-                    {
-                        **{name: identity[name] for name in ("snapshot_id", "board", "entry_id", "model_id")},
-                        "ran_on": run.ran_on,
-                        "evaluation_time_s": run.evaluation_time_s,
-                        "task_rows": run.task_rows,
-                        "harness_revision": run.harness_revision,
-                    }
-                ]
-            )
-        ),
-        rejected=REJECTED_ROWS.conform(
-            pl.DataFrame(
-                [
-                    {
-                        "snapshot_id": snapshot.snapshot_id,
-                        "uri": uri,
-                        "row_number": 1,
-                        "reason": f"{benchmark} could not be computed: {reason}",
-                        "content": None,
-                    }
-                    for benchmark, reason in run.problems.items()
-                ],
-                schema=REJECTED_ROWS.polars_schema,
-            )
+        runs=EVALUATION_RUNS.frame([identity | vars(run)]),
+        rejected=REJECTED_ROWS.concat(
+            rejected_row(snapshot.snapshot_id, uri, f"{benchmark} could not be computed: {reason}", row_number=1)
+            for benchmark, reason in run.problems.items()
         ),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.sources.accounts import described, rejected_file
+from pipelines.sources.accounts import account, rejected_file
 from pipelines.sources.leaderboards import raw_results
 from pipelines.sources.leaderboards import tables as leaderboard_tables
 from pipelines.sources.leaderboards.raw_results import METRIC_VERSION, NotRawResults, ParsedRun
@@ -72,20 +72,16 @@ def accounts(files: Sequence[tuple[RawSnapshot, Extent]]) -> pl.DataFrame:
             if coverage == "full":
                 whole_before[layout.board] = size
         snapshots.append(
-            {**described(stored), "metric_version": version, "coverage": coverage, "score_resolution": resolution}
-            | {
-                "rows_read": size.rows_read,
-                "rows_loaded": size.rows_loaded,
-                "rows_rejected": size.rows_read - size.rows_loaded,
-            }
+            account(stored, coverage, size.rows_read, size.rows_loaded)
+            | {"metric_version": version, "score_resolution": resolution}
         )
-    return SNAPSHOTS.conform(pl.DataFrame(snapshots, schema=SNAPSHOTS.polars_schema))
+    return SNAPSHOTS.frame(snapshots)
 
 
 def set_aside(store: RawStore) -> pl.DataFrame:
     """Rows of rejected rows for whole files: fronts that cannot be read, and what no reader knows."""
     whole = [*_unreadable_fronts(store), *(rejected_file(s, s.manifest.layout) for s in store.snapshots(SET_ASIDE))]
-    return pl.concat([REJECTED_ROWS.empty(), *whole])
+    return REJECTED_ROWS.concat(whole)
 
 
 def parsed(stored: RawSnapshot) -> ParsedFile:
@@ -110,7 +106,7 @@ def load_published_fronts(store: RawStore) -> pl.DataFrame:
     for stored in store.snapshots(PUBLISHED_FRONT):
         with contextlib.suppress(UnreadableFile):  # told among the rejected rows
             newest[stored.manifest.layout] = _front(stored)
-    return pl.concat([PUBLISHED_FRONTS.empty(), *(rows for _, rows in sorted(newest.items()))])
+    return PUBLISHED_FRONTS.concat(rows for _, rows in sorted(newest.items()))
 
 
 def _unreadable_fronts(store: RawStore) -> list[pl.DataFrame]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pipelines.sources.dates import UndatedFile, date_in_name
+from pipelines.sources.dates import UndatedFile, date_in_name, iso_day
 from pipelines.sources.leaderboards import layouts, raw_results
 from pipelines.sources.leaderboards.layouts import UnknownLayout
 from pipelines.sources.leaderboards.raw_results import NotRawResults
@@ -69,7 +69,7 @@ def _date_of(file: Unread, columns: Sequence[str]) -> tuple[dt.date, bool]:
     for column in columns:
         frame = read_as_text(file.payload, file.suffix, file.uri)
         if column in frame.columns:
-            latest = frame.select(pl.col(column).str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).max()).item()
+            latest = frame.select(iso_day(pl.col(column)).max()).item()
             if isinstance(latest, dt.date):
                 return latest, False
     raise UndatedFile(f"{file.uri} does not state its date; put it into the name, as 2025-03-13_contents.csv.")

@@ -1,21 +1,19 @@
 """Rows of a leaderboard table by its declared layout: typed entries and scores, and what had to be set aside."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from analytics.fronts.normalisation import standard_error
-from pipelines.sources.accounts import rejected_row
+from pipelines.sources.accounts import rejected_cells, unread_columns
 from pipelines.sources.cells import model_type_emoji
 from pipelines.sources.leaderboards.layouts import BENCHMARKS, LAYOUTS, Layout
 from pipelines.sources.raw_store import RawSnapshot
-from pipelines.sources.tables import read_as_text
-from warehouse.contracts.leaderboards import BENCHMARK_SCORES, REJECTED_ROWS, REPORTED_ENTRIES
+from pipelines.sources.tables import ROW, numbered, read_as_text
+from warehouse.contracts.leaderboards import BENCHMARK_SCORES, REPORTED_ENTRIES
 
 BY_NAME = {layout.name: layout for layout in LAYOUTS}
-_ROW = "row_number"
 _EMOJI = model_type_emoji("T")
 
 
@@ -47,16 +45,16 @@ def parse(snapshot: RawSnapshot) -> Parsed:
     surplus = layout.surplus(text.columns)
     # A column that is absent and may be reads as a column without values.
     text = text.with_columns(pl.lit(None, pl.String).alias(c) for c in layout.known - set(text.columns))
-    text = text.with_row_index(_ROW, offset=1).with_columns(pl.col(_ROW).cast(pl.Int64))
+    text = numbered(text)
     typed = _typed(text, layout, snapshot)
     typed, duplicates = _named_entries(typed, layout)
     bad = pl.concat([_wrong_cells(text, layout), _wrong_values(typed, layout), duplicates])
-    reasons = bad.group_by(_ROW).agg(pl.col("reason").unique(maintain_order=True).str.join("; ")).sort(_ROW)
-    good = typed.join(reasons, on=_ROW, how="anti")
+    good = typed.join(bad, on=ROW, how="anti")
+    snapshot_id, uri = snapshot.snapshot_id, snapshot.manifest.uri
     return Parsed(
-        entries=REPORTED_ENTRIES.conform(_with_all_columns(good).select(REPORTED_ENTRIES.column_names)),
-        scores=_scores(good, layout),
-        rejected=pl.concat([_unread_columns(surplus, snapshot), _rejected(text, reasons, snapshot)]),
+        entries=REPORTED_ENTRIES.filled(good),
+        scores=scores_frame(good, layout.board, "board"),
+        rejected=pl.concat([unread_columns(surplus, snapshot_id, uri), rejected_cells(text, bad, snapshot_id, uri)]),
         rows_read=text.height,
     )
 
@@ -65,16 +63,16 @@ def _typed(text: pl.DataFrame, layout: Layout, snapshot: RawSnapshot) -> pl.Data
     values = [cell.value().alias(name) for name, cell in layout.values.items()]
     scores = [cell.value().alias(_score(name)) for name, cell in layout.scores.items()]
     raw = [cell.value().alias(_raw(name)) for name, cell in layout.raw_scores.items()]
-    typed = text.select(_ROW, *values, *scores, *raw).with_columns(
+    typed = text.select(ROW, *values, *scores, *raw).with_columns(
         pl.lit(snapshot.snapshot_id).alias("snapshot_id"),
         pl.lit(layout.board).alias("board"),
         pl.lit(snapshot.manifest.as_of).alias("as_of_date"),
         pl.lit(layout.version_on(snapshot.manifest.as_of)).alias("metric_version"),
     )
     if "model_type" in layout.values and "T" in layout.ignored and "T" in text.columns:
-        emoji = text.select(_ROW, _EMOJI.value().alias("_emoji_type"))
+        emoji = text.select(ROW, _EMOJI.value().alias("_emoji_type"))
         typed = (
-            typed.join(emoji, on=_ROW)
+            typed.join(emoji, on=ROW)
             .with_columns(pl.coalesce("model_type", "_emoji_type").alias("model_type"))
             .drop("_emoji_type")
         )
@@ -91,12 +89,12 @@ def _named_entries(typed: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, p
     if "entry_id" not in layout.values:
         parts = [_key_part(name) for name in layout.entry_key if name in typed.columns]
         typed = typed.with_columns(pl.concat_str(parts, separator="_", ignore_nulls=True).alias("entry_id"))
-    content = [name for name in typed.columns if name != _ROW]
-    first = typed.select(_ROW, pl.col(_ROW).first().over(content).alias("first"))
-    repeated = first.filter(pl.col(_ROW) != pl.col("first")).select(
-        _ROW, pl.format("repeats row {} to the letter", "first").alias("reason")
+    content = [name for name in typed.columns if name != ROW]
+    first = typed.select(ROW, pl.col(ROW).first().over(content).alias("first"))
+    repeated = first.filter(pl.col(ROW) != pl.col("first")).select(
+        ROW, pl.format("repeats row {} to the letter", "first").alias("reason")
     )
-    distinct = typed.join(repeated, on=_ROW, how="anti")
+    distinct = typed.join(repeated, on=ROW, how="anti")
     # Exports that drop the revision show one name several times; the rows are kept, in the file's order.
     occurrence = pl.int_range(1, pl.len() + 1).over("entry_id")
     distinct = distinct.with_columns(
@@ -124,11 +122,11 @@ def _broken(rows: pl.DataFrame, conditions: Sequence[pl.Expr], reasons: Sequence
     """Rows for which a condition holds, once for each, with its reason; most files break none."""
     holds = rows.select(condition.fill_null(value=False).alias(str(i)) for i, condition in enumerate(conditions))
     parts = [
-        rows.filter(holds[str(i)]).select(_ROW, reason.alias("reason"))
+        rows.filter(holds[str(i)]).select(ROW, reason.alias("reason"))
         for i, reason in enumerate(reasons)
         if holds[str(i)].any()
     ]
-    return pl.concat([rows.select(_ROW, pl.lit("").alias("reason")).clear(), *parts])
+    return pl.concat([rows.select(ROW, pl.lit("").alias("reason")).clear(), *parts])
 
 
 def _wrong_values(typed: pl.DataFrame, layout: Layout) -> pl.DataFrame:
@@ -147,49 +145,21 @@ def _wrong_values(typed: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     return _broken(typed, [wrong for wrong, _ in conditions], [pl.lit(why) for _, why in conditions])
 
 
-def _rejected(text: pl.DataFrame, reasons: pl.DataFrame, snapshot: RawSnapshot) -> pl.DataFrame:
-    rows = text.join(reasons, on=_ROW, how="semi").sort(_ROW)
-    content = [json.dumps(row, ensure_ascii=False)[:2000] for row in rows.drop(_ROW).to_dicts()]
-    return REJECTED_ROWS.conform(
-        reasons.with_columns(
-            pl.Series("content", content, dtype=pl.String),
-            pl.lit(snapshot.snapshot_id).alias("snapshot_id"),
-            pl.lit(snapshot.manifest.uri).alias("uri"),
-        )
-    )
-
-
-def _unread_columns(surplus: Sequence[str], snapshot: RawSnapshot) -> pl.DataFrame:
-    """The account of columns that a file has beyond its layout; its rows are loaded all the same."""
-    if not surplus:
-        return REJECTED_ROWS.empty()
-    return rejected_row(snapshot.snapshot_id, snapshot.manifest.uri, f"columns not read: {', '.join(surplus)}"[:2000])
-
-
-def _scores(good: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    return scores_frame(
-        good, layout.board, list(layout.scores), {name: _raw(name) for name in layout.raw_scores}, "board"
-    )
-
-
-def scores_frame(
-    wide: pl.DataFrame, board: str, benchmarks: Sequence[str], raw_columns: dict[str, str], source: str
-) -> pl.DataFrame:
+def scores_frame(wide: pl.DataFrame, board: str, source: str) -> pl.DataFrame:
     """Rows of `core.benchmark_scores` from one column of scores (and raw scores) a benchmark.
 
     Args:
-        wide: One row an entry with the identifying columns, `score NAME` and the raw columns.
+        wide: One row an entry with the identifying columns; of each benchmark that is there `score NAME`, and `raw
+            NAME` where its raw accuracy is known.
         board: Board, which decides items and chance.
-        benchmarks: Names of those present.
-        raw_columns: Benchmark → column of its raw accuracy.
         source: What `score_source` says.
     """
     names = ["snapshot_id", "board", "as_of_date", "metric_version", "entry_id", "model_id"]
     pieces = []
     for benchmark in BENCHMARKS[board]:
-        if benchmark.name not in benchmarks:
+        if _score(benchmark.name) not in wide.columns:
             continue
-        raw = pl.col(raw_columns[benchmark.name]) if benchmark.name in raw_columns else pl.lit(None, pl.Float64)
+        raw = pl.col(_raw(benchmark.name)) if _raw(benchmark.name) in wide.columns else pl.lit(None, pl.Float64)
         score = pl.col(_score(benchmark.name))
         pieces.append(
             wide.filter(score.is_not_null()).select(
@@ -202,12 +172,7 @@ def scores_frame(
                 pl.lit(source).alias("score_source"),
             )
         )
-    return BENCHMARK_SCORES.conform(pl.concat(pieces)) if pieces else BENCHMARK_SCORES.empty()
-
-
-def _with_all_columns(frame: pl.DataFrame) -> pl.DataFrame:
-    absent = [c for c in REPORTED_ENTRIES.columns if c.name not in frame.columns]
-    return frame.with_columns(pl.lit(None, column.dtype).alias(column.name) for column in absent)
+    return BENCHMARK_SCORES.concat(map(BENCHMARK_SCORES.conform, pieces))
 
 
 def _score(benchmark: str) -> str:

@@ -4,7 +4,7 @@ import datetime as dt
 
 import polars as pl
 
-from pipelines.sources.dates import date_in_name, today
+from pipelines.sources.dates import date_in_name, iso_day, today
 from pipelines.sources.measurements.read import rows_of
 from pipelines.sources.measurements.rows import Stated, UnknownMeasurements, frame_of
 from pipelines.sources.recognised import TABLES, Recognised, Unread
@@ -21,7 +21,7 @@ def recognise(file: Unread) -> Recognised | None:
     rows = measurements_of(file.payload, file.uri)
     if rows is None or rows.is_empty():
         return None
-    measured = rows["measured_on"].str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).max()
+    measured = rows.select(iso_day(pl.col("measured_on")).max()).item()
     date = date_in_name(file.uri) or (measured if isinstance(measured, dt.date) else None)
     return Recognised(SOURCE, LAYOUT, "measurements", date or today(), is_dated=date is not None)
 

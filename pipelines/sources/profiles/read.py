@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 
-from pipelines.sources.accounts import described, rejected_file
+from pipelines.sources.accounts import account, rejected_file
 from pipelines.sources.profiles.recognition import SOURCE
 from pipelines.sources.raw_store import RawSnapshot, RawStore
 from profiling.calibration.measured import comparable
@@ -47,17 +48,9 @@ def _require_valid(stored: RawSnapshot, bundle: Bundle) -> None:
         UnusableBundle: a value is of another kind than its column, or outside its contract.
     """
     bundles = StoredBundles([(stored, bundle)])
-    makers: tuple[tuple[Table, Callable[[], pl.DataFrame]], ...] = (
-        (tables.SNAPSHOTS, lambda: snapshots(bundles)),
-        (tables.ENVIRONMENTS, lambda: environments(bundles)),
-        (tables.CEILINGS, lambda: ceilings(bundles)),
-        (tables.POINTS, lambda: points(bundles, {})),
-        (tables.LAYERS, lambda: layers(bundles)),
-        (tables.TELEMETRY, lambda: telemetry(bundles)),
-    )
-    for table, make in makers:
+    for table, make in MAKERS.items():
         try:
-            broken_rows = violations(table, table.conform(make()))
+            broken_rows = violations(table, table.conform(make(bundles)))
         except (
             ArithmeticError,
             AttributeError,
@@ -79,26 +72,11 @@ def _require_valid(stored: RawSnapshot, bundle: Bundle) -> None:
         raise UnusableBundle(f"its points cannot be compared: {type(error).__name__}: {error}") from error
 
 
-def _frame(table: Table, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
-    """Rows by the names of the contract; what a row lacks is null."""
-    named = [{name: row.get(name) for name in table.column_names} for row in rows]
-    return pl.DataFrame(named, schema=table.polars_schema)
-
-
 def snapshots(stored: StoredBundles) -> pl.DataFrame:
     """Rows of `raw.profile_snapshots`."""
-    return _frame(
-        tables.SNAPSHOTS,
-        (
-            {
-                **described(file),
-                "coverage": "run",
-                "rows_read": len(bundle.points),
-                "rows_loaded": len(bundle.final_points()),
-                "rows_rejected": 0,
-            }
-            for file, bundle in stored.bundles
-        ),
+    return tables.SNAPSHOTS.frame(
+        account(file, "run", len(bundle.points), len(bundle.final_points()), rows_rejected=0)
+        for file, bundle in stored.bundles
     )
 
 
@@ -112,20 +90,17 @@ def device_of(environment: Mapping[str, Any]) -> str:
 
 def environments(stored: StoredBundles) -> pl.DataFrame:
     """Rows of `core.profile_environments`."""
-    return _frame(
-        tables.ENVIRONMENTS,
-        (
-            {
-                **bundle.environment,
-                "snapshot_id": file.snapshot_id,
-                "run_id": bundle.run_id,
-                "device": device_of(bundle.environment),
-                "device_kind": str(bundle.environment.get("device_kind") or "serve"),
-                "memory_bytes": _float(bundle.environment.get("memory_bytes")),
-                "name": str(bundle.plan.get("name")),
-            }
-            for file, bundle in stored.bundles
-        ),
+    return tables.ENVIRONMENTS.frame(
+        {
+            **bundle.environment,
+            "snapshot_id": file.snapshot_id,
+            "run_id": bundle.run_id,
+            "device": device_of(bundle.environment),
+            "device_kind": str(bundle.environment.get("device_kind") or "serve"),
+            "memory_bytes": _float(bundle.environment.get("memory_bytes")),
+            "name": str(bundle.plan.get("name")),
+        }
+        for file, bundle in stored.bundles
     )
 
 
@@ -140,7 +115,7 @@ def ceilings(stored: StoredBundles) -> pl.DataFrame:
             traffic = row["bytes"] / row["time_s"] if row["kind"] in {"copy", "read"} else None
             named = {"run_id": bundle.run_id, "environment_id": bundle.environment_id, "position": position}
             rows.append({**row, **named, "bytes_per_s": traffic, "flops_per_s": product})
-    return _frame(tables.CEILINGS, rows)
+    return tables.CEILINGS.frame(rows)
 
 
 _FLOATS = (
@@ -148,7 +123,9 @@ _FLOATS = (
 )  # fmt: skip
 
 
-def points(stored: StoredBundles, predictions: Mapping[tuple[str, str], Mapping[str, Any]]) -> pl.DataFrame:
+def points(
+    stored: StoredBundles, predictions: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType({})
+) -> pl.DataFrame:
     """Rows of `marts.profile_points`.
 
     Args:
@@ -176,7 +153,7 @@ def points(stored: StoredBundles, predictions: Mapping[tuple[str, str], Mapping[
                     **predictions.get((bundle.run_id, str(point["point_id"])), {}),
                 }
             )
-    return _frame(tables.POINTS, rows)
+    return tables.POINTS.frame(rows)
 
 
 def _float(value: Any) -> float | None:
@@ -205,7 +182,7 @@ def layers(stored: StoredBundles) -> pl.DataFrame:
                 }
                 for layer in members
             ]
-    return _frame(tables.LAYERS, rows)
+    return tables.LAYERS.frame(rows)
 
 
 def _layer(path: str) -> int | None:
@@ -228,7 +205,7 @@ def telemetry(stored: StoredBundles) -> pl.DataFrame:
             }
             for position, (elapsed, sample) in enumerate(_forward(bundle.telemetry))
         ]
-    return _frame(tables.TELEMETRY, rows)
+    return tables.TELEMETRY.frame(rows)
 
 
 def _forward(samples: Sequence[Mapping[str, Any]]) -> Iterable[tuple[float, Mapping[str, Any]]]:
@@ -240,3 +217,14 @@ def _forward(samples: Sequence[Mapping[str, Any]]) -> Iterable[tuple[float, Mapp
         first = moment if first is None else first
         last = moment
         yield (moment - first) / 1e9, sample
+
+
+MAKERS: Mapping[Table, Callable[[StoredBundles], pl.DataFrame]] = {
+    tables.SNAPSHOTS: snapshots,
+    tables.ENVIRONMENTS: environments,
+    tables.CEILINGS: ceilings,
+    tables.POINTS: points,
+    tables.LAYERS: layers,
+    tables.TELEMETRY: telemetry,
+}
+"""What makes each table of bundles; points with nothing predicted for them."""

@@ -1,13 +1,14 @@
 """Which files of votes are read at all (suffixes, folders, no pickles), and the declared renames of models."""
 
 import codecs
-import csv
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
+import polars as pl
+
 from pipelines.sources.votes.sql import Rename
+from warehouse.reference_files import reference_table
 
 _SUFFIXES = ("parquet", "csv", "tsv", "json", "jsonl", "ndjson")
 _COMPRESSIONS = (".gz", ".zst")
@@ -75,13 +76,7 @@ def is_utf16(path: Path) -> bool:
 @cache
 def renames() -> tuple[Rename, ...]:
     """The declared renames of serving-log names (`warehouse/reference/arena_renames.csv`)."""
-    with files("warehouse").joinpath("reference/arena_renames.csv").open(encoding="utf-8") as lines:
-        return tuple(
-            Rename(
-                row["name_in_votes"],
-                row["model"],
-                float(row["after_epoch_s"]) if row["after_epoch_s"] else None,
-                float(row["until_epoch_s"]) if row["until_epoch_s"] else None,
-            )
-            for row in csv.DictReader(lines)
-        )
+    bounds = pl.col("after_epoch_s", "until_epoch_s").cast(pl.Float64)
+    return tuple(
+        Rename(*row) for row in reference_table("arena_renames").select("name_in_votes", "model", bounds).rows()
+    )

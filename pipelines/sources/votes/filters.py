@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 from pipelines.sources.arena.layouts import CATEGORY_ALIASES
 from pipelines.sources.votes.layouts import CATEGORIES, LANGUAGES
-from pipelines.sources.votes.sql import literal
+from warehouse.database import literal
 
 
 class FilterUnavailable(ValueError):

@@ -28,19 +28,17 @@ from pipelines.sources.votes.layouts import (
     OUTCOMES,
     STYLE_FIELDS,
     VOTE_LAYOUTS,
-    VoteLayout,
 )
 from pipelines.sources.votes.sound import counted_votes, rejection
 from pipelines.sources.votes.sql import (
     csv_reader,
     dialects,
     field_expressions,
-    literal,
     reader,
     select_votes,
     thinned,
 )
-from warehouse.database import connect
+from warehouse.database import connect, literal
 
 _LABEL_CHARACTERS = 80
 _LARGE_SHARE, _JUDGES_NAMED = 0.1, 3
@@ -70,7 +68,6 @@ class Tally:
 @dataclass(frozen=True)
 class _File:
     uri: str
-    layout: VoteLayout
     select: str
     fields: frozenset[str]
 
@@ -115,11 +112,6 @@ class Votes:
     def close(self) -> None:
         """Give the connection and its memory back."""
         self._connection.close()
-
-    @property
-    def layouts(self) -> dict[str, str]:
-        """Layout by which each file was recognised."""
-        return {file.uri: file.layout.name for file in self._files}
 
     @property
     def available(self) -> frozenset[str]:
@@ -275,7 +267,7 @@ class Votes:
                         source = csv_reader(str(path), dialect, relation.columns)
                     fields = field_expressions(columns)
                     select = select_votes(source, number, layout, fields, renames())
-                    return _File(str(path), layout, select, frozenset({*fields, "outcome"}))
+                    return _File(str(path), select, frozenset({*fields, "outcome"}))
         known = "; ".join(f"{known.name}: {', '.join(sorted(known.recognised_by))}" for known in VOTE_LAYOUTS)
         raise UnreadableVotes(
             f"{path}: no known layout of votes has the columns {', '.join(column_names)}. Known are {known}."
@@ -361,9 +353,9 @@ class Votes:
         return ", ".join(Path(self._files[number].uri).name for number in numbers)
 
     def _require(self, name: str, purpose: str) -> None:
-        lacking = [file.uri for file in self._files if name not in file.fields]
-        if lacking:
-            raise FilterUnavailable(f"For {purpose} each vote needs {name}; {lacking[0]} has no such column.")
+        if lacking := self._files_without(name):
+            uri = self._files[lacking[0]].uri
+            raise FilterUnavailable(f"For {purpose} each vote needs {name}; {uri} has no such column.")
 
     def _rejected(self, grouped: pl.DataFrame) -> pl.DataFrame:
         uris = {number: file.uri for number, file in enumerate(self._files)}

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from pipelines.sources.votes.sql import literal
+from warehouse.database import literal
 
 # It tells of somebody, and the same model has another one elsewhere.
 _PATH = r"^(/|~|\.\.?[/\\]|[A-Za-z]:[/\\]|\\\\|file:)"

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.sources.tables import DELIMITERS
 from pipelines.sources.votes.layouts import BETWEEN_WORDS, FIELDS, OUTCOMES, Field, VoteLayout
+from warehouse.database import literal
 from warehouse.files import sql_path
 
 _PROMPT_CHARACTERS = 10_000
@@ -30,11 +31,6 @@ class Rename:
     model: str
     after_epoch_s: float | None
     until_epoch_s: float | None
-
-
-def literal(text: str) -> str:
-    """A string as SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def dialects(suffix: str, *, utf16: bool) -> Sequence[str]:

@@ -18,12 +18,18 @@ from analytics.quantisation.loss import LossModel, Subject, ability_lost
 from analytics.quantisation.recipes import LAYER_BITS, RECIPES, UNMEASURED_TASKS, layer_bits, prepared, recipe_of
 from profiling.models.gguf import gguf_widths, tensor_numbers
 from profiling.models.load import load
-from warehouse.quantisation import quantisation_measurements
+from warehouse.contracts.quantisation import QUANTISATION_MEASUREMENTS
+from warehouse.reference_files import reference_table
+
+
+@cache
+def measurements() -> pl.DataFrame:
+    return QUANTISATION_MEASUREMENTS.conform(reference_table("quantisation_measurements"))
 
 
 @cache
 def loss_model() -> LossModel:
-    return LossModel.of(quantisation_measurements())
+    return LossModel.of(measurements())
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +39,7 @@ def model() -> LossModel:
 
 @pytest.fixture(scope="module")
 def held() -> pl.DataFrame:
-    return held_out(prepared(quantisation_measurements()))
+    return held_out(prepared(measurements()))
 
 
 def test_unseen_models_are_predicted_better_than_by_the_published_formula(held: pl.DataFrame) -> None:

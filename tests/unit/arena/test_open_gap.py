@@ -87,10 +87,10 @@ def test_every_table_of_the_real_text_boards_keeps_its_contract(shared_data: Pat
 @pytest.mark.data
 def test_a_set_of_votes_fills_its_tables(shared_data: Path) -> None:
     result = rate_vote_files([shared_data / "arena/votes/pandalm_human_battles.csv"], "pandalm")
-    for table, rows in ((contracts.ARENA_RATINGS, result.ratings), (contracts.ARENA_WIN_RATES, result.win_rates)):
+    for table, rows in result.tables.items():
         assert violations(table, rows) == {}
-    assert set(result.ratings["method"]) == {"bradley-terry", "elo"}
-    pairs = result.win_rates.filter(category="overall")
+    assert set(result.tables[contracts.ARENA_RATINGS]["method"]) == {"bradley-terry", "elo"}
+    pairs = result.tables[contracts.ARENA_WIN_RATES].filter(category="overall")
     mirrored = pairs.join(pairs, left_on=["model", "opponent"], right_on=["opponent", "model"])
     assert (
         mirrored.select((pl.col("predicted_win_rate") + pl.col("predicted_win_rate_right") - 1).abs().max()).item()

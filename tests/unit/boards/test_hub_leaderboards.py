@@ -4,7 +4,7 @@ import csv
 import datetime as dt
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from pipelines.sources.boards.read import Read, read_rows
 from pipelines.sources.boards.recognition import match
 from pipelines.sources.collect import collect
 from pipelines.sources.raw_store import RawStore
-from tests.unit.sources.hub_server import HubServer, hub_server, status, whole
+from tests.unit.sources.hub_server import HubServer, status, whole
 from warehouse.settings import Settings
 
 HUB = declared()["hub_leaderboards"]
@@ -55,33 +55,23 @@ def marked(rows: object, tag: str, sent: list[str]) -> Callable[[BaseHTTPRequest
     return answer
 
 
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
-    with hub_server() as server:
-        yield server
-
-
-def home_that_asks(hub: HubServer, home: Path) -> Settings:
+def home_that_asks(server: HubServer, home: Path) -> Settings:
     """A home whose board is the shipped declaration, at the address of this machine's hub."""
     (home / USER_FOLDER).mkdir(parents=True)
-    text = HUB.text.replace("https://huggingface.co", hub.address).replace('"hub_leaderboards"', '"hub_here"', 1)
+    text = HUB.text.replace("https://huggingface.co", server.address).replace('"hub_leaderboards"', '"hub_here"', 1)
     (home / USER_FOLDER / "hub_here.toml").write_text(text, encoding="utf-8")
     return Settings.model_validate({"home": str(home), "http_timeout_s": 5.0, "http_attempts": 2})
 
 
 def test_leaderboards_are_fetched_as_the_hub_serves_them_and_again_only_what_changed(
-    hub: HubServer, tmp_path: Path
+    server: HubServer, tmp_path: Path
 ) -> None:
     sent: list[str] = []
-    hub.serve(INDEX, marked([{"id": name, "likes": 3} for name in (*NAMES, "gated/board")], '"i"', sent))
+    server.serve(INDEX, marked([{"id": name, "likes": 3} for name in (*NAMES, "gated/board")], '"i"', sent))
     for name in NAMES:
-        hub.serve(of(name), marked(ROWS, f'"{name}"', sent))
-    hub.serve(of("gated/board"), status(401))
-    settings = home_that_asks(hub, tmp_path)
+        server.serve(of(name), marked(ROWS, f'"{name}"', sent))
+    server.serve(of("gated/board"), status(401))
+    settings = home_that_asks(server, tmp_path)
     assert len(collect(["board:hub_here"], settings).new) == 1
     results = read_boards(tmp_path).results
     hle = results.filter(pl.col("benchmark") == "HLE").sort("score", descending=True)
@@ -100,7 +90,7 @@ def test_leaderboards_are_fetched_as_the_hub_serves_them_and_again_only_what_cha
     assert last_fetches(settings)["hub_here"].outcome == "unchanged"
 
     # One leaderboard moves under an index that stays: the state is kept whole, beside the one before.
-    hub.serve(of("cais/hle"), marked([{**ROWS[0], "value": 30.1}], '"hle 2"', sent))
+    server.serve(of("cais/hle"), marked([{**ROWS[0], "value": 30.1}], '"hle 2"', sent))
     assert len(collect(["board:hub_here"], settings).new) == 1
     assert INDEX not in sent
     assert len(RawStore(settings.raw).snapshots("board_hub_here")) == 2
@@ -108,13 +98,13 @@ def test_leaderboards_are_fetched_as_the_hub_serves_them_and_again_only_what_cha
     assert dict(newest.select("name_in_source", "score").iter_rows())["Qwen/Qwen3.5-397B-A17B"] == 30.1
 
 
-def test_where_most_leaderboards_cannot_be_had_the_source_is_down(hub: HubServer, tmp_path: Path) -> None:
-    hub.serve(INDEX, whole(json.dumps([{"id": name} for name in NAMES]).encode()))
-    hub.serve(of(NAMES[0]), whole(json.dumps(ROWS).encode()))
+def test_where_most_leaderboards_cannot_be_had_the_source_is_down(server: HubServer, tmp_path: Path) -> None:
+    server.serve(INDEX, whole(json.dumps([{"id": name} for name in NAMES]).encode()))
+    server.serve(of(NAMES[0]), whole(json.dumps(ROWS).encode()))
     for name in NAMES[1:]:
-        hub.serve(of(name), status(500))
+        server.serve(of(name), status(500))
     with pytest.raises(SourceDown, match=r"2 of 3 files .* in 2 tries: it answers 500"):
-        collect(["board:hub_here"], home_that_asks(hub, tmp_path))
+        collect(["board:hub_here"], home_that_asks(server, tmp_path))
 
 
 OPENEVALS = declared()["openevals"]

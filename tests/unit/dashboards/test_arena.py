@@ -40,8 +40,8 @@ def test_a_warehouse_without_boards_says_which_command_brings_them(tmp_path: Pat
 def test_votes_rated_here_show_observed_win_rates_and_why_a_chart_is_missing(shared_data: Path, tmp_path: Path) -> None:
     rated = rate_vote_files([shared_data / "arena/votes/pandalm_human_battles.csv"], "judges")
     lake = Lake(tmp_path / "lake")
-    lake.write(contracts.ARENA_RATINGS, rated.ratings)
-    lake.write(contracts.ARENA_WIN_RATES, rated.win_rates)
+    for table in (contracts.ARENA_RATINGS, contracts.ARENA_WIN_RATES):
+        lake.write(table, rated.tables[table])
     publish(lake, TABLES, tmp_path / "published", "votes", views=VIEWS)
     data = data_of(tmp_path)
     asked = "?source=votes:judges&wins=observed&method=elo"

@@ -12,10 +12,23 @@ from pipelines.sources.leaderboards import tables as leaderboard_tables
 from pipelines.sources.leaderboards.tables import Parsed
 from pipelines.sources.raw_store import Manifest, RawStore
 from pipelines.sources.recognition import recognise
+from warehouse.settings import Settings
 
-from .hub_server import HubServer, hub_server
+from .hub_server import HubServer, hub_server, without_proxy
 
 Load = Callable[[pl.DataFrame, str], Parsed]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    return Settings.model_validate({"home": str(tmp_path / "home")})
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture
@@ -43,26 +56,11 @@ def as_csv(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-
-
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """A hub of our own; a proxy that the machine may have must not come between."""
-    _without_proxy(monkeypatch)
+    """A hub of our own."""
+    without_proxy(monkeypatch)
     # Boards are asked at addresses of their own, which this machine need not reach.
     monkeypatch.setattr("pipelines.sources.collect.boards_of", lambda _home: {})
     with hub_server() as server:
         yield server
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """A server for declared sources, reached without a proxy and asked again at once."""
-    _without_proxy(monkeypatch)
-    monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
-    with hub_server() as hub_of_tests:
-        yield hub_of_tests

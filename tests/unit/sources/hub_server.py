@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -96,6 +98,13 @@ def status(code: int, **headers: str) -> Answer:
         handler.end_headers()
 
     return answer
+
+
+def without_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that the machine may have must not come between."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @contextmanager

@@ -22,18 +22,6 @@ ROW = "1,{model},{rating},+5/-4,100,Org,MIT,2023/10,u\n"
 VOTES = "model_a,model_b,winner\na,b,model_a\nb,a,model_a\n"
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Settings:
-    return Settings.model_validate({"home": str(tmp_path / "home")})
-
-
-@pytest.fixture
-def inbox(tmp_path: Path) -> Path:
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    return folder
-
-
 def board(*rows: tuple[str, int]) -> str:
     return HEADER + "".join(ROW.format(model=model, rating=rating) for model, rating in rows)
 

@@ -26,18 +26,6 @@ from .test_layouts import scrape
 BOARD = "open_llm_leaderboard"
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Settings:
-    return Settings.model_validate({"home": str(tmp_path / "home")})
-
-
-@pytest.fixture
-def inbox(tmp_path: Path) -> Path:
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    return folder
-
-
 def content(folder: Path) -> dict[str, int]:
     """Every file below the folder and when it was written."""
     return {str(path): path.stat().st_mtime_ns for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -49,3 +49,4 @@ nameless AS (
 SELECT source, outcome, is_choosable, count(*) AS models
 FROM (SELECT * FROM of_models UNION ALL SELECT * FROM nameless)
 GROUP BY ALL
+ORDER BY ALL

@@ -131,3 +131,4 @@ SELECT *,
         ELSE 'open_weights'
     END AS licence_class
 FROM joined
+ORDER BY ALL
