@@ -209,6 +209,62 @@ def _localscore(result: Document, shared: dict[str, Any]) -> Iterator[Row | None
         )
 
 
+def lm_studio(document: Document) -> Iterator[Row | None] | None:
+    """An answer of LM Studio's own HTTP interface (`/api/v0/chat/completions`); the device is not in it."""
+    stats, usage, about = (document.get(name) for name in ("stats", "usage", "model_info"))
+    if not (isinstance(stats, Mapping) and isinstance(usage, Mapping) and "tokens_per_second" in stats):
+        return None
+    given, made = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    quantisation = str(at(about, "quant") or "") if isinstance(about, Mapping) else ""
+    is_gguf = isinstance(about, Mapping) and about.get("format") == "gguf"
+    shared = {
+        "source": "LM Studio", "engine": "lm-studio", "model_as_reported": document.get("model"), "batch": 1,
+        "engine_version": at(document, "runtime", "version"), "backend": at(document, "runtime", "name"),
+        "weight_format": f"gguf-{quantisation.casefold()}" if is_gguf and quantisation else None,
+    }  # fmt: skip
+    return iter(
+        (
+            measured("ttft_s", stats.get("time_to_first_token"), "prefill", input_tokens=given, **shared),
+            measured("tokens_per_s", stats["tokens_per_second"], "decode", output_tokens=made, context_depth=given,
+                     **shared),
+        )
+    )  # fmt: skip
+
+
+def ollama(document: Document) -> Iterator[Row | None] | None:
+    """An answer of Ollama's HTTP interface (`/api/generate`, `/api/chat`), whose last line holds the times."""
+    if not {"model", "created_at", "done"} <= document.keys():
+        return None
+    counted = ("prompt_eval_count", "prompt_eval_duration", "eval_count", "eval_duration")
+    given, reading, made, writing = (float(document.get(name) or 0) for name in counted)
+    shared = {"source": "Ollama's answers", "engine": "ollama", "model_as_reported": document["model"], "batch": 1,
+              "measured_on": _day(document["created_at"])}  # fmt: skip
+    read = measured("tokens_per_s", 1e9 * given / reading, "prefill", input_tokens=given, context_depth=0,
+                    **shared) if given and reading else None  # fmt: skip
+    written = measured("tokens_per_s", 1e9 * made / writing, "decode", output_tokens=made, context_depth=given,
+                       **shared) if made and writing else None  # fmt: skip
+    return iter([row for row in (read, written) if row is not None])
+
+
+def llama_server(document: Document) -> Iterator[Row | None] | None:
+    """An answer of llama-server (`/completion`, `/v1/chat/completions`) with its `timings`."""
+    timings = document.get("timings")
+    if not isinstance(timings, Mapping) or not {"predicted_n", "predicted_per_second"} <= timings.keys():
+        return None
+    kept = int(timings.get("cache_n") or 0)
+    given, made = kept + int(timings.get("prompt_n") or 0), timings["predicted_n"]
+    shared = {"source": "llama-server's answers", "engine": "llama.cpp", "model_as_reported": document.get("model"),
+              "batch": 1}  # fmt: skip
+    return iter(
+        (
+            measured("tokens_per_s", timings.get("prompt_per_second"), "prefill", input_tokens=given - kept,
+                     context_depth=kept, **shared),
+            measured("tokens_per_s", timings["predicted_per_second"], "decode", output_tokens=made,
+                     context_depth=given, **shared),
+        )
+    )  # fmt: skip
+
+
 def optimum_benchmark(document: Document) -> Iterator[Row | None] | None:
     """optimum-benchmark's report with its configuration: prefill, and decode per token."""
     report = document.get("report", document)
@@ -353,6 +409,9 @@ READERS = (
     llmfit,
     llmfit_shared,
     localscore,
+    lm_studio,
+    ollama,
+    llama_server,
     optimum_benchmark,
     aiperf,
     ml_energy,

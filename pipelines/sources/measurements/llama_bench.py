@@ -1,4 +1,4 @@
-"""What llama-bench writes (JSON, JSON lines and CSV of the same fields, a table), and llama-batched-bench's table."""
+"""What llama-bench writes (JSON, JSON lines, CSV and SQL of the same fields, a table), and llama-batched-bench's."""
 
 import csv
 import io
@@ -27,6 +27,7 @@ _DEVICE = re.compile(
 )
 """Lines in which the backends number and name the devices that they found."""
 _RATE = re.compile(r"([\d.]+)(?:\s*±\s*([\d.]+))?")
+_INSERT = re.compile(r"^INSERT INTO (?:llama_bench|test) \(([^)]*)\) VALUES \((.*)\);", re.MULTILINE)
 _BUILD = re.compile(r"build: \w+ \((\d+)\)")
 _FIELDS = {
     "ngl": "n_gpu_layers", "sm": "split_mode", "fa": "flash_attn", "dev": "devices", "ncmoe": "n_cpu_moe",
@@ -48,6 +49,20 @@ def llama_bench_csv(text: str) -> Iterator[Row | None] | None:
     if not frozenset(lines.fieldnames or ()) >= {"n_prompt", "n_gen", "avg_ts"}:
         return None
     return (row for line in lines for row in _rows(line, f"line {lines.line_num}, column "))
+
+
+def llama_bench_sql(text: str) -> Iterator[Row | None] | None:
+    """`llama-bench -o sql`: a row for each statement."""
+    runs = [
+        dict(zip((name.strip() for name in match[1].split(",")), _sql_values(match[2]), strict=False))
+        for match in _INSERT.finditer(text)
+    ]
+    read = [run for run in runs if {"n_prompt", "n_gen", "avg_ts"} <= run.keys()]
+    return (row for run in read for row in _rows(run)) if read else None
+
+
+def _sql_values(listed: str) -> list[str]:
+    return [match[1].replace("''", "'") for match in re.finditer(r"'((?:[^']|'')*)'", listed)]
 
 
 def llama_bench_markdown(text: str) -> Iterator[Row | None] | None:

@@ -29,20 +29,25 @@ LARGEST_FILE_BYTES = 1 << 28
 TABLES: Sequence[Read] = (tables.own, llama_bench.llama_bench_csv, tables.silicon)
 TEXTS: Sequence[Read] = (
     llama_bench.llama_bench_markdown,
+    llama_bench.llama_bench_sql,
     llama_bench.batched_bench,
     texts.serving,
     texts.ollama,
     texts.llama,
     texts.mlx,
+    texts.mlx_answer,
+    texts.lm_studio,
 )
 
 
 KNOWN = (
-    "our own CSV", "llama-bench (JSON, CSV, markdown)", "llama-batched-bench and llama-sweep-bench (text)",
+    "our own CSV", "llama-bench (JSON, CSV, SQL, markdown)", "llama-batched-bench and llama-sweep-bench (text)",
     "vllm bench serve (JSON, or as printed), latency and throughput (JSON)",
     "sglang bench_serving (JSON lines, or as printed) and bench_one_batch (JSON lines)", "llmfit bench (JSON)",
-    "ollama run --verbose (text)", "timings of llama-server and llama-completion (text)",
-    "mlx_lm.benchmark (text)", "LocalScore (JSON)", "optimum-benchmark (JSON)", "AIPerf and GenAI-Perf (JSON)",
+    "ollama run --verbose (text) and Ollama's answers (JSON)",
+    "timings of llama-server and llama-completion (text) and llama-server's answers (JSON)",
+    "mlx_lm.benchmark and mlx_lm.generate (text)", "lms chat --stats (text) and LM Studio's answers (JSON)",
+    "LocalScore (JSON)", "optimum-benchmark (JSON)", "AIPerf and GenAI-Perf (JSON)",
     "MLPerf logs of runs (text) and results of a round (JSON)", "ML.ENERGY (JSON)",
     "AIConfigurator's comparison runs (CSV)",
     "bundles of `skyline profile run` and `endpoint`", "files of `skyline profile share`",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,6 +124,57 @@ def test_mlx_lm_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
         ("prefill", "tokens_per_s", 358.377, 1024, None, 0), ("decode", "tokens_per_s", 38.813, None, 64, 1024),
     ]  # fmt: skip
     assert frame["engine"].unique().to_list() == ["mlx"]
+
+
+MLX_ANSWER = """Prompt: 11 tokens, 45.263 tokens-per-sec
+Generation: 256 tokens, 62.715 tokens-per-sec
+Peak memory: 4.350 GB
+"""
+LM_STUDIO_PRINTED = """Prediction Stats:
+  Stop Reason: eosFound
+  Tokens/Second: 38.26
+  Time to First Token: 0.221s
+  Prompt Tokens: 21
+  Predicted Tokens: 300
+"""
+LM_STUDIO = json.dumps({
+    "model": "granite-3.0-2b", "usage": {"prompt_tokens": 24, "completion_tokens": 53},
+    "stats": {"tokens_per_second": 51.5, "time_to_first_token": 0.111},
+    "model_info": {"quant": "Q4_K_M", "format": "gguf"},
+})  # fmt: skip
+_OLLAMA_LINE = {"model": "qwen3:8b", "created_at": "2026-01-02T00:00:00Z", "done": False, "response": "a"}
+OLLAMA_STREAM = "\n".join(json.dumps({**_OLLAMA_LINE, **more}) for more in ({}, {
+    "done": True, "prompt_eval_count": 26, "prompt_eval_duration": 130_000_000, "eval_count": 298,
+    "eval_duration": 4_000_000_000,
+}))  # fmt: skip
+LLAMA_SERVER = json.dumps({
+    "content": "x", "model": "q.gguf", "timings": {
+        "cache_n": 100, "prompt_n": 11, "prompt_per_second": 118.0, "predicted_n": 100, "predicted_per_second": 99.5,
+    },
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "engine", "expected"),
+    [
+        (MLX_ANSWER, "mlx", [("prefill", "tokens_per_s", 45.263, 11, None, 0),
+                             ("decode", "tokens_per_s", 62.715, None, 256, 11)]),
+        (LM_STUDIO_PRINTED, "lm-studio", [("decode", "tokens_per_s", 38.26, None, 300, 21)]),
+        (LM_STUDIO, "lm-studio", [("prefill", "ttft_s", 0.111, 24, None, None),
+                                  ("decode", "tokens_per_s", 51.5, None, 53, 24)]),
+        (OLLAMA_STREAM, "ollama", [("prefill", "tokens_per_s", 200.0, 26, None, 0),
+                                   ("decode", "tokens_per_s", 74.5, None, 298, 26)]),
+        (LLAMA_SERVER, "llama.cpp", [("prefill", "tokens_per_s", 118.0, 11, None, 100),
+                                     ("decode", "tokens_per_s", 99.5, None, 100, 111)]),
+    ],
+    ids=["mlx_lm.generate", "lms chat", "LM Studio", "Ollama", "llama-server"],
+)  # fmt: skip
+def test_answers_of_what_people_run_give_their_rates(
+    text: str, engine: str, expected: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    frame = read_measurements(file_of(tmp_path, "answer.txt", text), Stated())
+    assert brief_of(frame) == expected
+    assert frame["engine"].unique().to_list() == [engine]
 
 
 @pytest.mark.parametrize(
