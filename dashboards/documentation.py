@@ -3,7 +3,7 @@
 import html
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -27,6 +27,8 @@ _HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 _HEADINGS = re.compile(r"^#{1,3} .+$", re.MULTILINE)
 _FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 _CODE = re.compile(r"<code.*?</code>", re.DOTALL)
+_SPEAKS_OF = 2
+"""How often a section has a word that it speaks of."""
 _BY_TITLE = frozenset({"changelog"})
 _ROOT_PAGES = {"README": "index", "CONTRIBUTING": "contributing", "CHANGELOG": "changelog"}
 
@@ -73,6 +75,8 @@ class Section:
     """The document's title; empty where the heading is it."""
     address: str
     """Below `/docs/`."""
+    text: str = field(default="", repr=False)
+    """What stands below it, in small letters."""
 
 
 @cache
@@ -84,17 +88,22 @@ def _sections() -> list[Section]:
         text = _FENCE.sub("", path.read_text("utf-8")) if name not in _BY_TITLE else ""
         # Headings alone: what stands between them would take a second to read.
         tokens = _reader().parse("\n\n".join(_HEADINGS.findall(text)))
-        for opening, words in pairwise(tokens):
-            if opening.type == "heading_open" and opening.tag != "h1":
+        headings = [(each, words) for each, words in pairwise(tokens) if each.type == "heading_open"]
+        for (opening, words), passage in zip(headings, _HEADINGS.split(text)[1:], strict=True):
+            if opening.tag != "h1":
                 heading = "".join(part.content for part in words.children or ())
-                below.append(Section(heading, title(name), f"{name}#{opening.attrGet('id')}"))
+                address = f"{name}#{opening.attrGet('id')}"
+                below.append(Section(heading, title(name), address, passage.casefold()))
     return titles + below
 
 
 def named(text: str) -> list[Section]:
-    """Sections whose heading has, for each word of a text, a word that begins so."""
+    """Sections whose heading has, for each word of a text, a word that begins so; then those that speak of it most."""
     words = [re.compile(rf"(?<!\w){re.escape(word)}") for word in text.casefold().split()]
-    return [section for section in _sections() if all(word.search(section.name.casefold()) for word in words)]
+    headed = [section for section in _sections() if all(word.search(section.name.casefold()) for word in words)]
+    counts = {section: min(len(word.findall(section.text)) for word in words) for section in _sections()}
+    speaking = [section for section, count in counts.items() if count >= _SPEAKS_OF and section not in headed]
+    return headed + sorted(speaking, key=counts.__getitem__, reverse=True)
 
 
 @cache

@@ -23,6 +23,8 @@ from warehouse.publish import NotPublished
 
 LONGEST_QUERY = 100
 _MOST_OF_A_KIND = 6
+_FEWEST_LETTERS = 3
+"""From which on what is typed is looked for in more than titles."""
 _HUB_ADDRESS = re.compile(r"[\w.-]+/[\w.:-]+")
 # What Bokeh serves below the address of a page.
 _SUBJECTS = r"/({})/(?!(?:ws|autoload\.js|metadata)$)(.+)"
@@ -96,11 +98,7 @@ def find(data: Data, pages: Sequence[Any], text: str) -> list[Found]:
     query = text.strip()[:LONGEST_QUERY]
     if not query:
         return []
-    hits = [
-        Found("page", page.title, page.slug or "./", page.summary)
-        for page in pages
-        if query.casefold() in page.title.casefold()
-    ]
+    hits = _pages(pages, query)
     if len(query) > 1:
         hits += [
             Found("document", section.name, f"docs/{section.address}", section.document)
@@ -113,7 +111,26 @@ def find(data: Data, pages: Sequence[Any], text: str) -> list[Found]:
     except NotPublished:
         return hits
     best = [hit for hit in hits if hit.is_meant]
-    return best or hits
+    # Who types the whole title of a page means that page, whatever else begins so.
+    return sorted(best or hits, key=lambda hit: hit.kind != "page" or hit.name.casefold() != query.casefold())
+
+
+def _pages(pages: Sequence[Any], query: str) -> list[Found]:
+    """Pages whose title holds what was typed, then those that answer it: by their summary, then by words for it."""
+    begins = [re.compile(rf"(?<!\w){re.escape(word)}") for word in query.casefold().split()]
+
+    def rank(page: Any) -> int | None:
+        summary = f"{page.title} {page.summary}"
+        said = page.title if len(query) < _FEWEST_LETTERS else f"{summary} {page.answers}"
+        if query.casefold() in page.title.casefold():
+            return 0
+        if not all(begin.search(said.casefold()) for begin in begins):
+            return None
+        return 1 if all(begin.search(summary.casefold()) for begin in begins) else 2
+
+    ranked = sorted((place, at) for at, page in enumerate(pages) if (place := rank(page)) is not None)
+    found = [pages[at] for _, at in ranked[:_MOST_OF_A_KIND]]
+    return [Found("page", page.title, page.slug or "./", page.summary) for page in found]
 
 
 def _models(data: Data, query: str) -> list[Found]:

@@ -38,7 +38,7 @@ _KIND_OF_LAYER = {
 FILES = (*FORMS, "bib")
 """Forms in which a chart is downloaded."""
 # What decides how a mark looks says nothing of the data, unless it is the name of a group.
-_LOOKS = re.compile(r"colou?r|mark|shade|ink|alpha|fill|size|offset|shift|align|hatch|width|angle")
+_LOOKS = re.compile(r"colou?r|mark|shade|ink|alpha|fill|size|offset|shift|align|hatch|width|angle|opens")
 _UNIT = re.compile(r"\(([^()]+)\)$")
 _TAG = re.compile(r"<[^>]*>")
 _ABOUT = re.compile(r'<div data-about="([^"]*)" data-title="([^"]*)" data-subtitle="([^"]*)" data-caption="([^"]*)">')

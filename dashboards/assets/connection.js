@@ -27,14 +27,32 @@
   }
   const wait = (duration) => new Promise((resolve) => { setTimeout(resolve, duration) })
 
+  function tell(text) {
+    const note = document.querySelector(".lost")
+    if (!note) return
+    note.hidden = !text
+    note.querySelector("span").textContent = text
+  }
+
+  // The server writes a choice into the address once it has answered it; one that it did not live to answer is not there.
+  const UNANSWERED = "skyline-unanswered"
+  addEventListener("DOMContentLoaded", () => {
+    if (!sessionStorage.getItem(UNANSWERED)) return
+    sessionStorage.removeItem(UNANSWERED)
+    tell("The connection was lost before your last choice was answered: make it again. The others are kept.")
+    for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => tell(""), {capture: true, once: true})
+  })
+
   async function join() {
     lost = true
     root.dataset.lost = "yes"
-    const note = document.querySelector(".lost")
-    if (note) {
-      note.hidden = false
-      note.querySelector("span").textContent = "The connection to Skyline is lost. Your choices are kept, and the page reopens as it is once the connection is back."
-    }
+    const isAnswered = root.dataset.working !== "yes"
+    if (!isAnswered) sessionStorage.setItem(UNANSWERED, "yes")
+    tell(
+      isAnswered
+        ? "The connection to Skyline is lost. Your choices are kept, and the page reopens as it is once the connection is back."
+        : "The connection to Skyline is lost, and your last choice was not answered. The page reopens with those before it once the connection is back."
+    )
     // What is shown may be read and copied; what would ask the server may not be pressed.
     for (const part of document.querySelectorAll(".frame, .drawer-place")) part.inert = true
     // A server that answers and drops the page each time is not asked without a pause.

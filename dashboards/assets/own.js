@@ -19,17 +19,22 @@
     return found
   }
 
+  // Of a file of weights the name says which model it is; its gigabytes say no more.
+  const IS_GGUF = /\.gguf$/i
+  const sent = ({name, size}, body) =>
+    IS_GGUF.test(name) ? {body: name, name: "address", size: name.length} : {body, name, size}
+
   function pasted() {
     const text = form().querySelector("textarea").value.trim()
     if (!text) return null
-    const isAddress = text.length < 200 && !/[\n{,|]/.test(text) && text.includes("/")
+    const isAddress = text.length < 200 && !/[\n{,|]/.test(text) && (text.includes("/") || IS_GGUF.test(text))
     const suffix = /^[{[]/.test(text) ? "json" : /^\||\n\|/.test(text) ? "md" : "csv"
     return {body: text, name: isAddress ? "address" : `pasted.${suffix}`, size: text.length}
   }
 
   async function send(file) {
     const chosen = file ?? form().querySelector("input[type=file]").files[0]
-    const what = chosen ? {body: chosen, name: chosen.name, size: chosen.size} : pasted()
+    const what = chosen ? sent(chosen, chosen) : pasted()
     if (!what) return tell("Choose a file or paste something first.")
     if (what.size > Number(form().dataset.most)) {
       return tell(`${what.name} has ${what.size.toLocaleString("en")} bytes; the most is ${form().dataset.most / 1048576} MiB.`)

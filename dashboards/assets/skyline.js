@@ -187,6 +187,27 @@
     }
   })
 
+  // A mark that stands for a model or a device was clicked. Inside another page its own page opens beside that one. A
+  // finger cannot point without touching, so it is told first what it touched, with the way there.
+  let isTouch = false
+  const touched = document.createElement("a")
+  touched.className = "touched"
+  document.addEventListener("pointerdown", (event) => {
+    isTouch = event.pointerType === "touch"
+    if (!event.composedPath().includes(touched)) touched.remove()
+  }, true)
+  document.addEventListener("skyline:open", ({detail: {kind, name}}) => {
+    const address = `${kind}/${String(name).split("/").map(encodeURIComponent).join("/")}`
+    const isInside = window.parent !== window
+    if (isTouch) {
+      touched.href = address
+      touched.textContent = `Open the page of ${name}`
+      if (isInside) Object.assign(touched, {target: "_blank", rel: "noopener"})
+      document.body.append(touched)
+    } else if (isInside) window.open(address, "_blank", "noopener")
+    else location.assign(address)
+  })
+
   // A table that lays itself out again takes its rows out and puts them back, and a browser forgets a press whose
   // element was taken out, even for a moment: the mouse goes up and no click follows. Then we say the click, if what
   // lies under the mouse is still what was pressed.

@@ -5,6 +5,7 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Rang
 from bokeh.models.renderers import DataRenderer
 
 from dashboards.charts import axes, legend, openness
+from dashboards.charts.opening import opener
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
@@ -21,9 +22,9 @@ class AbilityRace:
         self.steps = {side: ColumnDataSource({column: [] for column in _COLUMNS}) for side in _SIDES}
         hover = HoverTool(
             point_policy="snap_to_data", limit=2, formatters={"@day": "datetime"},
-            tooltips=tip("@name", "@facts", ("Best since", "@day{%F}")),
+            tooltips=tip("@name", "@facts", ("Best since", "@day{%F}"), opens="page"),
         )  # fmt: skip
-        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover]
+        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, tap := opener()]
         plot = theme.new_figure(NAME, 360, tools, x_axis_type="datetime", x_range=Range1d(), y_range=Range1d())
         axes.dress(plot, "datetime", "linear")
         plot.xaxis.axis_label = "Release date"
@@ -36,7 +37,7 @@ class AbilityRace:
             dots.append(
                 plot.scatter("day", "y", source=source, marker=mark, size=8, fill_color=colour, line_color=colour)
             )
-        hover.renderers = list(dots)
+        hover.renderers = tap.renderers = list(dots)
         self.figure = plot
 
     def show(self, gaps: pl.DataFrame) -> str:

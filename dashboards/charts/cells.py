@@ -8,13 +8,14 @@ from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, H
 from bokeh.plotting import figure
 
 from analytics.units import decimal
+from dashboards.charts.opening import OPENS, PAGE, SAID, opener
 from dashboards.charts.ratings import LABELS_JS
 from dashboards.charts.screen import hide
 from dashboards.charts.tips import tip
 from dashboards.charts.win_rates import INKS, SHADES
 from dashboards.parts import theme
 
-_COLUMNS = ("column", "row", "shade", "ink", "text", "head", "facts")
+_COLUMNS = ("column", "row", "shade", "ink", "text", "head", "facts", PAGE, OPENS)
 _FRAME_PX = 150
 _LETTER_PX, _SLOPE = 6.5, 1.1
 
@@ -41,9 +42,14 @@ class Cells:
         self._names = [ColumnDataSource({"name": []}) for _ in range(2)]
         self._tickers = [FixedTicker(ticks=[]) for _ in range(2)]
         self._shown: tuple[object, ...] = ()
-        hover = HoverTool(tooltips=tip("@head", "@facts"))
+        hover = HoverTool(tooltips=tip("@head", "@facts", opens=f"@{OPENS}"))
         plot = theme.new_figure(
-            name, 300, [ResetTool(), hover], x_range=Range1d(), y_range=Range1d(), x_axis_location="above"
+            name,
+            300,
+            [ResetTool(), hover, tap := opener(PAGE)],
+            x_range=Range1d(),
+            y_range=Range1d(),
+            x_axis_location="above",
         )
         for axis, ticker, names in zip((plot.xaxis[0], plot.yaxis[0]), self._tickers, self._names, strict=True):
             axis.ticker = ticker
@@ -52,7 +58,7 @@ class Cells:
             axis.axis_line_color = None
         plot.xaxis[0].major_label_orientation = _SLOPE
         plot.grid.visible = False
-        hover.renderers = [
+        hover.renderers = tap.renderers = [
             plot.rect("column", "row", 0.96, 0.94, source=self.cells, fill_color="shade", line_color=None)
         ]
         words = plot.text(
@@ -64,7 +70,7 @@ class Cells:
 
     def show(
         self, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], ends: tuple[float, float],
-        facts: Sequence[Sequence[str]], digits: int,
+        facts: Sequence[Sequence[str]], digits: int, *, are_models: bool = False,
     ) -> None:  # fmt: skip
         """Draw the matrix, unless it is drawn already.
 
@@ -75,8 +81,9 @@ class Cells:
             ends: Values of the two ends of the colours.
             facts: What a hover says, per row and column.
             digits: After the point, in the cells.
+            are_models: Whether rows are models, whose page a cell opens.
         """
-        wanted = (values.tobytes(), list(rows), list(columns), ends, facts, digits)
+        wanted = (values.tobytes(), list(rows), list(columns), ends, facts, digits, are_models)
         if wanted == self._shown:
             return
         self._shown = wanted
@@ -91,6 +98,8 @@ class Cells:
             "text": [decimal(value, digits) for value in values[row, column]],
             "head": [f"{rows[i]} · {columns[j]}" for i, j in places],
             "facts": [facts[i][j] for i, j in places],
+            PAGE: [rows[i] if are_models else "" for i, _ in places],
+            OPENS: [SAID if are_models else "" for _ in places],
         }
         # Without room beyond the last column Bokeh moves its name onto the one before.
         self.figure.min_border_right = max(12, round(len(columns[-1]) * _LETTER_PX * math.cos(_SLOPE)))

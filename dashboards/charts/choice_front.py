@@ -48,7 +48,7 @@ class ChoiceFront:
 
     def _build(self) -> figure:
         tap, hover = TapTool(), HoverTool(point_policy="follow_mouse", limit=2)
-        hover.tooltips = tip("@model", "@facts")
+        hover.tooltips = tip("@model", "@facts", opens="card")
         tools = [PanTool(), BoxZoomTool(), ResetTool(), tap, hover]
         plot = theme.new_figure(self._name, 400, tools, x_axis_type="log", x_range=Range1d(), y_range=Range1d())
         axes.dress(plot, "log", "linear")

@@ -8,6 +8,7 @@ from bokeh.models import ColumnDataSource, DataRange1d, FactorRange, HoverTool, 
 
 from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import legend
+from dashboards.charts.opening import opener
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
@@ -23,10 +24,10 @@ class Radar:
         self.corners = ColumnDataSource({"x": [], "y": [], "colour": [], "mark": [], "name": [], "facts": []})
         self.spokes = ColumnDataSource({"xs": [], "ys": []})
         self.names = ColumnDataSource({"x": [], "y": [], "text": [], "align": []})
-        hover = HoverTool(tooltips=tip("@name", "@facts"))
+        hover = HoverTool(tooltips=tip("@name", "@facts", opens="page"))
         self.figure = theme.new_figure(
-            RADAR, 400, [ResetTool(), hover], match_aspect=True, x_range=DataRange1d(range_padding=0.3),
-            y_range=DataRange1d(range_padding=0.2),
+            RADAR, 400, [ResetTool(), hover, tap := opener()], match_aspect=True,
+            x_range=DataRange1d(range_padding=0.3), y_range=DataRange1d(range_padding=0.2),
         )  # fmt: skip
         plot = self.figure
         plot.axis.visible = False
@@ -43,7 +44,7 @@ class Radar:
             text_color=theme.TEXT_COLOUR, text_alpha=1,
             text_font_size="12.5px",
         )  # fmt: skip
-        hover.renderers = [dots]
+        hover.renderers = tap.renderers = [dots]
 
     def show(self, scores: pl.DataFrame, models: Sequence[str]) -> str:
         """Draw the models over the benchmarks that there are, and return the legend as HTML."""
@@ -79,7 +80,7 @@ class Radar:
             key: [c[i] for c in corners] for i, key in enumerate(("x", "y", "colour", "mark", "name", "facts"))
         }
         return legend.swatches(RADAR, [
-            legend.Entry(model, theme.COLOURS[i], theme.MARKS[i]) for i, model in enumerate(models)
+            legend.Entry(model, theme.COLOURS[i], theme.MARKS[i], page=model) for i, model in enumerate(models)
         ])  # fmt: skip
 
 
@@ -89,10 +90,10 @@ class Bars:
     def __init__(self) -> None:
         columns = ("x", "top", "low", "high", "colour", "name", "facts")
         self.source = ColumnDataSource({column: [] for column in columns})
-        hover = HoverTool(tooltips=tip("@name", "@facts"))
+        hover = HoverTool(tooltips=tip("@name", "@facts", opens="page"))
         self.range = FactorRange(range_padding=0.02, group_padding=0.6)
         self.figure = theme.new_figure(
-            BARS, 360, [ResetTool(), hover], x_range=self.range, y_range=Range1d(start=0, end=100)
+            BARS, 360, [ResetTool(), hover, opener()], x_range=self.range, y_range=Range1d(start=0, end=100)
         )
         plot = self.figure
         plot.xaxis.major_label_text_font_size = "0px"
@@ -126,7 +127,7 @@ class Bars:
             ],
         }
         self.figure.y_range.update(start=0, end=max([10.0, *self.source.data["high"]]) * 1.05)
-        lines = [legend.Entry(model, theme.COLOURS[i], "square") for i, model in enumerate(models)]
+        lines = [legend.Entry(model, theme.COLOURS[i], "square", page=model) for i, model in enumerate(models)]
         return legend.swatches(BARS, [*lines, legend.Entry("95 % interval", theme.ACCENT, "bar")])
 
 

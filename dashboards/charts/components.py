@@ -14,6 +14,7 @@ from bokeh.plotting import figure
 from analytics.units import decimal
 from dashboards.charts import axes
 from dashboards.charts.many_points import Coded, ManyPoints, coded
+from dashboards.charts.opening import opener
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
@@ -93,10 +94,10 @@ class Components:
         self.points = ManyPoints(*_POINTS)
         self.arrows = ColumnDataSource({column: [] for column in ("x", "y", "zero", "text", "facts", "offset")})
         hover, pulls = HoverTool(point_policy="follow_mouse", limit=3), HoverTool()
-        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, pulls]
+        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, pulls, tap := opener()]
         plot = theme.new_figure(NAME, _HEIGHT_PX, tools, x_range=Range1d(), y_range=Range1d())
         axes.dress(plot, "linear", "linear")
-        hover.renderers = [self.points.drawn_on(plot, 5.5, 0.5)]
+        hover.renderers = tap.renderers = [self.points.drawn_on(plot, 5.5, 0.5)]
         plot.segment("zero", "zero", "x", "y", source=self.arrows, line_color=theme.ACCENT, line_width=2)
         pulls.renderers = [plot.scatter("x", "y", source=self.arrows, size=7, color=theme.ACCENT)]
         plot.text(
@@ -109,7 +110,7 @@ class Components:
             text_font_size="12px",
             text_color=theme.TEXT_COLOUR,
         )
-        hover.tooltips = tip("@name{custom}", "@group{custom}", ("Components", "@x{0.00}, @y{0.00}"))
+        hover.tooltips = tip("@name{custom}", "@group{custom}", ("Components", "@x{0.00}, @y{0.00}"), opens="page")
         hover.formatters = self.points.formatters
         pulls.tooltips = tip("@text", "@facts")
         self.figure: figure = plot

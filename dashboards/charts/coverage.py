@@ -28,7 +28,7 @@ class Coverage:
         plot = theme.new_figure(NAME, 170, [hover], x_axis_type="datetime", x_range=Range1d(), y_range=Range1d())
         plot.toolbar_location = None
         axes.dress(plot, "datetime", "linear")
-        plot.yaxis.axis_label = "Hypervolume"
+        plot.yaxis.axis_label = "Hypervolume (points × decades)"
         colour = theme.COLOURS[0]
         plot.step("day", "hypervolume", source=self.days, mode="after", line_color=colour, line_width=2.2)
         hover.renderers = [plot.scatter("day", "hypervolume", source=self.days, size=5, color=colour)]

@@ -21,6 +21,7 @@ from bokeh.plotting import figure
 from analytics.statistics.normal import TWO_SIDED_95
 from dashboards.charts import axes, legend
 from dashboards.charts.many_points import Coded, ManyPoints, coded
+from dashboards.charts.opening import opener
 from dashboards.charts.screen import hide
 from dashboards.charts.thinning import thinned
 from dashboards.charts.tips import tip
@@ -165,6 +166,7 @@ class FrontChart:
         self._stairs = ColumnDataSource({column: [] for column in ("x", "y", "fill")})
         self._members = ColumnDataSource({column: [] for column in _MEMBERS})
         self._names = ColumnDataSource({column: [] for column in ("x", "y", "text", "short")})
+        self._has_cards = chosen is not None
         self.figure = self._build(name, height)
         if chosen is not None:
 
@@ -175,8 +177,9 @@ class FrontChart:
             self._members.selected.on_change("indices", picked)
 
     def _build(self, name: str, height: int) -> figure:
-        tap = TapTool()
-        tools = [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool(), tap]
+        # Members open their card, where there is one; of all others the page.
+        pages, tap = opener(), TapTool()
+        tools = [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool(), pages, *([tap] if self._has_cards else [])]
         plot = theme.new_figure(
             name,
             height,
@@ -210,7 +213,7 @@ class FrontChart:
             HoverTool(renderers=[cloud], point_policy="follow_mouse", limit=3, formatters=self._cloud.formatters),
         ]
         plot.add_tools(*self._hovers)
-        tap.renderers = [members]
+        tap.renderers, pages.renderers = [members], [cloud] if self._has_cards else [cloud, members]
         return plot
 
     def show(self, front: Drawing) -> None:
@@ -231,8 +234,9 @@ class FrontChart:
         x_text, _ = axes.hover("x", front.x)
         y_text, _ = axes.hover("y", front.y)
         rows = ((front.y.label, y_text), (front.x.label, x_text))
-        for tool, aside, form in zip(self._hovers, ("On the front", ""), ("", "{custom}"), strict=True):
-            tool.tooltips = tip(f"@name{form}", *rows, (front.kind, f"@precision{form}"), aside=aside)
+        opens = "card" if self._has_cards else "page", "page"
+        for tool, aside, form, what in zip(self._hovers, ("On the front", ""), ("", "{custom}"), opens, strict=True):
+            tool.tooltips = tip(f"@name{form}", *rows, (front.kind, f"@precision{form}"), aside=aside, opens=what)
         return front.legend
 
 

@@ -6,11 +6,12 @@ from typing import Any, Generic, TypeVar
 import holoviews as hv
 import hvplot.polars  # noqa: F401  (gives frames of Polars their `.hvplot`)
 import polars as pl
-from bokeh.models import BoxZoomTool, HoverTool, PanTool, ResetTool, Tool
+from bokeh.models import BoxZoomTool, HoverTool, PanTool, ResetTool, TapTool, Tool
 from bokeh.plotting import figure
 from holoviews.streams import Pipe
 
 from dashboards.charts import axes
+from dashboards.charts.opening import OPENS, PAGE, opener
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
@@ -80,7 +81,7 @@ def dress(plot: figure, name: str, kinds: tuple[str, str]) -> None:
     plot.name = name
     plot.min_border_left, plot.min_border_right, plot.min_border_top = 56, 12, 4
     plot.stylesheets = [*plot.stylesheets, theme.FIGURE_CSS]
-    hovers = [tool for tool in plot.toolbar.tools if isinstance(tool, HoverTool)]
+    hovers = [tool for tool in plot.toolbar.tools if isinstance(tool, (HoverTool, TapTool))]
     plot.toolbar.tools = [PanTool(), BoxZoomTool(), ResetTool(), *hovers]
     theme.dress(plot)
     axes.dress(plot, *kinds)
@@ -118,11 +119,16 @@ def line(points: Mapping[str, Sequence[float]], colour: str, *, width: float = 2
     return hv.Curve((points["x"], points["y"])).opts(color=colour, line_width=width, line_dash=dash)
 
 
-def hover(head: str, *lines: str | tuple[str, str], dates: Sequence[str] = ()) -> list[Tool]:
-    """A hover in the words of `tip`; columns of dates are named."""
+def hover(head: str, *lines: str | tuple[str, str], dates: Sequence[str] = (), opens: str = "") -> list[Tool]:
+    """A hover in the words of `tip`; columns of dates are named.
+
+    With `opens`, `model` or `device`, marks have the columns of `with_pages`, and open the page that these name.
+    """
+    taps = [opener(PAGE, kind=opens)] if opens else []
     return [
+        *taps,
         HoverTool(
-            tooltips=tip(head, *lines), point_policy="follow_mouse", limit=2,
+            tooltips=tip(head, *lines, opens=f"@{OPENS}" if opens else ""), point_policy="follow_mouse", limit=2,
             formatters={f"@{column}": "datetime" for column in dates},
         )
     ]  # fmt: skip

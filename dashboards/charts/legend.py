@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dashboards.parts.names import linked
 from dashboards.parts.templates import macro
 from dashboards.parts.theme import SCALE
 
@@ -17,6 +18,8 @@ class Entry:
         mark: Its shape.
         hollow: Whether only its outline is drawn.
         count: How many there are; None prints none.
+        page: Name of the model's page, where the text names a model; models and devices with known shapes lead to
+            theirs without it.
     """
 
     text: str
@@ -24,6 +27,12 @@ class Entry:
     mark: str = "circle"
     hollow: bool = False
     count: int | None = None
+    page: str | None = None
+
+    @property
+    def linked_text(self) -> str:
+        """The text, escaped, whose names lead to their pages."""
+        return linked(self.text, pages={self.text: self.page} if self.page else None)
 
 
 def swatches(chart: str, entries: Sequence[Entry]) -> str:

@@ -8,10 +8,11 @@ import polars as pl
 from holoviews import Overlay
 
 from dashboards.charts import axes, house, legend
+from dashboards.charts.opening import OPENS, PAGE, with_pages
 from dashboards.parts import theme
 
 _SCHEMA = dict.fromkeys(("x", "y", "low", "high"), pl.Float64) | dict.fromkeys(
-    ("name", "facts", "colour", "mark"), pl.String
+    ("name", "facts", "colour", "mark", PAGE, OPENS), pl.String
 )
 _FEWEST_FOR_A_LINE = 8
 
@@ -49,14 +50,15 @@ class LogScatter:
         """Draw and return the legend as HTML.
 
         Args:
-            groups: Rows with x, y, low, high, name and facts, by what the group is called.
+            groups: Rows with x, y, low, high, name (of a model) and facts, by what the group is called.
             x_title: Title of the horizontal axis, with its unit.
             y_title: Title of the vertical axis, with its unit.
         """
         parts, lines, entries = [], [], []
         for place, (label, rows) in enumerate(groups.items()):
             colour, mark = theme.COLOURS[place % len(theme.COLOURS)], theme.MARKS[place % len(theme.MARKS)]
-            parts.append(rows.with_columns(colour=pl.lit(colour), mark=pl.lit(mark)).select(list(_SCHEMA)))
+            styled = with_pages(rows, {name: name for name in rows["name"]})
+            parts.append(styled.with_columns(colour=pl.lit(colour), mark=pl.lit(mark)).select(list(_SCHEMA)))
             entries.append(legend.Entry(label, colour, mark, count=rows.height))
             law = power_law(rows)
             if law is not None:
@@ -71,7 +73,7 @@ class LogScatter:
 
 def _draw(data: _Drawn) -> Overlay:
     points = data.points
-    hover = house.hover("@name", "@facts")
+    hover = house.hover("@name", "@facts", opens="model")
     spans = {
         "xlim": axes.span(points["x"], "log"),
         "ylim": axes.span(pl.concat([points["low"], points["high"]]), "log"),
@@ -80,7 +82,7 @@ def _draw(data: _Drawn) -> Overlay:
         house.intervals(points, "x", "low", "high"),
         # With both axes logarithmic a power law is a straight line.
         house.segments(data.lines, width=2.0, alpha=1.0),
-        house.dots(points, "x", "y", ["name", "facts"], hover),
+        house.dots(points, "x", "y", ["name", "facts", PAGE, OPENS], hover),
     ]
     finite_spans = {name: span for name, span in spans.items() if span}
     return Overlay(marks).opts(xlabel=data.titles[0], ylabel=data.titles[1], **finite_spans)

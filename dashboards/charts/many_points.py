@@ -15,7 +15,8 @@ from bokeh.transform import transform
 
 from dashboards.parts import theme
 
-_BETWEEN_WORDS = "\n"
+BETWEEN_WORDS = "\n"
+"""What lies between the words of a text that travels beside points."""
 _LOOK = "look"
 _RECENT = 32
 """How many pairs of lists of words are compared once for all sessions."""
@@ -35,7 +36,7 @@ class Words:
     @cached_property
     def text(self) -> str:
         """As they travel."""
-        return _BETWEEN_WORDS.join(str(word).replace(_BETWEEN_WORDS, " ") for word in self.words)
+        return BETWEEN_WORDS.join(str(word).replace(BETWEEN_WORDS, " ") for word in self.words)
 
     def places(self, words: pl.Series) -> pl.Series:
         """Place of each of these words, all of which are here."""
@@ -129,7 +130,7 @@ class ManyPoints:
         self._mark = transform(_LOOK, self._marks)
         self.formatters: dict[str, Any] = {
             f"@{word}": CustomJSHover(
-                args={"texts": self._texts, "word": word, "between": _BETWEEN_WORDS},
+                args={"texts": self._texts, "word": word, "between": BETWEEN_WORDS},
                 code="return texts.data[word][0].split(between)[value]",
             )
             for word in words
@@ -177,6 +178,6 @@ def readable(source: ColumnDataSource) -> dict[str, Any]:
         if isinstance(texts, ColumnDataSource):
             data.pop(_LOOK, None)
             for word, (text,) in texts.data.items():
-                words = text.split(_BETWEEN_WORDS)
+                words = text.split(BETWEEN_WORDS)
                 data[word] = [words[place] for place in data[word]]
     return data

@@ -6,10 +6,11 @@ import polars as pl
 from holoviews import Overlay
 
 from dashboards.charts import axes, house, legend
+from dashboards.charts.opening import OPENS, PAGE
 from dashboards.parts import theme
 
 _SCHEMA = dict.fromkeys(("x", "y", "low", "high"), pl.Float64) | dict.fromkeys(
-    ("name", "facts", "colour", "mark"), pl.String
+    ("name", "facts", "colour", "mark", PAGE, OPENS), pl.String
 )
 
 
@@ -34,13 +35,14 @@ class PredictedMeasured:
         """Draw and return the legend as HTML.
 
         Args:
-            rows: `measured`, `predicted`, `low`, `high`, `group`, `name` and `facts`.
+            rows: `measured`, `predicted`, `low`, `high`, `group`, `name`, `facts`, and the model's columns
+                by `with_pages`.
             unit: Of both axes.
         """
         groups = rows["group"].value_counts(sort=True)["group"].to_list()
         styles = theme.palette(groups)
         drawn = rows.select(
-            pl.col("measured").alias("x"), pl.col("predicted").alias("y"), "low", "high", "name", "facts",
+            pl.col("measured").alias("x"), pl.col("predicted").alias("y"), "low", "high", "name", "facts", PAGE, OPENS,
             *theme.looks(pl.col("group"), styles),
         )  # fmt: skip
         self._chart.swap(_Drawn(drawn, axes.span(pl.concat([drawn["x"], drawn["y"]]), "log") or (), unit))
@@ -61,10 +63,10 @@ def _draw(data: _Drawn) -> Overlay:
             (0.5, theme.OTHER_COLOUR, 1.0, "dashed"),
         )
     ]
-    hover = house.hover("@name", "@facts")
+    hover = house.hover("@name", "@facts", opens="model")
     marks = [
         house.intervals(data.points, "x", "low", "high", alpha=0.25),
-        house.dots(data.points, "x", "y", ["name", "facts"], hover),
+        house.dots(data.points, "x", "y", ["name", "facts", PAGE, OPENS], hover),
     ]
     limits = {"xlim": ends, "ylim": ends} if ends else {}
     return Overlay([*guides, *marks]).opts(

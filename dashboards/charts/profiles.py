@@ -19,6 +19,7 @@ from bokeh.models.annotations import Title
 from bokeh.plotting import figure
 
 from dashboards.charts.many_points import ManyPoints, coded
+from dashboards.charts.opening import opener
 from dashboards.charts.ratings import LABELS_JS
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
@@ -62,10 +63,14 @@ class Parallel:
         self._names = ColumnDataSource({"name": []})
         self._ends = ColumnDataSource({"x": [], "y": [], "text": [], "shift": []})
         self._ticker = FixedTicker(ticks=[])
-        hover = HoverTool(line_policy="nearest", tooltips=tip("@name"))
+        hover = HoverTool(line_policy="nearest", tooltips=tip("@name", opens="page"))
         select = BoxSelectTool(persistent=False)
         plot = theme.new_figure(
-            PARALLEL, 420, [select, ResetTool(), hover], x_range=Range1d(), y_range=Range1d(start=-0.08, end=1.08)
+            PARALLEL,
+            420,
+            [select, ResetTool(), hover, tap := opener()],
+            x_range=Range1d(),
+            y_range=Range1d(start=-0.08, end=1.08),
         )
         plot.toolbar.active_drag = select
         plot.xaxis[0].ticker = self._ticker
@@ -75,7 +80,7 @@ class Parallel:
         plot.ygrid.visible = False
         self._title = Title(text="", text_font_size="12px", text_font_style="normal")
         plot.title = self._title
-        hover.renderers = [
+        hover.renderers = tap.renderers = [
             plot.multi_line("xs", "ys", source=self.lines, line_color="colour", line_alpha="alpha", line_width=1.2)
         ]
         plot.segment(
@@ -131,13 +136,13 @@ class Pairs:
         self._boxes = ColumnDataSource({"x": [], "y": []})
         self._words = ColumnDataSource({"x": [], "y": [], "text": []})
         hover = HoverTool(point_policy="follow_mouse", limit=2)
-        hover.update(tooltips=tip("@name{custom}"), formatters=self.points.formatters)
-        plot = theme.new_figure(PAIRS, 640, [ResetTool(), hover], x_range=Range1d(), y_range=Range1d())
+        hover.update(tooltips=tip("@name{custom}", opens="page"), formatters=self.points.formatters)
+        plot = theme.new_figure(PAIRS, 640, [ResetTool(), hover, tap := opener()], x_range=Range1d(), y_range=Range1d())
         plot.axis.visible = False
         plot.grid.visible = False
         plot.min_border_left = 4
         plot.rect("x", "y", 0.96, 0.96, source=self._boxes, fill_alpha=0, line_color=theme.OTHER_COLOUR, line_alpha=0.5)
-        hover.renderers = [self.points.drawn_on(plot, 3.5, 0.6)]
+        hover.renderers = tap.renderers = [self.points.drawn_on(plot, 3.5, 0.6)]
         plot.text(
             "x",
             "y",

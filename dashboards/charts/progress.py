@@ -1,6 +1,7 @@
 """Ratings by release date: every model with its interval, the best of each side so far, and the trend of each side."""
 
 import datetime as dt
+from collections.abc import Mapping
 
 import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool
@@ -8,6 +9,7 @@ from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
 from dashboards.charts import ratings_classes as classes
+from dashboards.charts.opening import OPENS, PAGE, opener, with_pages
 from dashboards.charts.screen import Names
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
@@ -16,7 +18,7 @@ NAME = "progress"
 _HEIGHT_PX = 560
 _POINTS = (
     "model", "organization", "release_date", "rating", "rating_lower", "rating_upper", "colour", "mark", "licence",
-    "size", "alpha", "fill", "known",
+    "size", "alpha", "fill", "known", PAGE, OPENS,
 )  # fmt: skip
 _SIDES = ((True, "open", classes.OPEN_COLOUR), (False, "proprietary", classes.PROPRIETARY_COLOUR))
 _LETTER_PX, _LABEL_HEIGHT_PX, _PLOT_WIDTH_PX = 6.1, 15.0, 940.0
@@ -70,10 +72,11 @@ class Progress:
                 "@organization, @licence",
                 ("Rating", "@rating{0,0} (@rating_lower{0,0} to @rating_upper{0,0}) points"),
                 ("Released", "@release_date{%F}, @known"),
+                opens=f"@{OPENS}",
             ),
             formatters={"@release_date": "datetime"},
         )
-        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover]
+        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, tap := opener(PAGE)]
         plot = theme.new_figure(NAME, _HEIGHT_PX, tools, x_axis_type="datetime", x_range=Range1d(), y_range=Range1d())
         axes.dress(plot, "datetime", "linear")
         plot.xaxis.axis_label, plot.yaxis.axis_label = "Release date", "Rating (points)"
@@ -88,7 +91,7 @@ class Progress:
         )  # fmt: skip
         for side, _, colour in _SIDES:
             plot.step("x", "y", source=self.steps[side], mode="after", line_color=colour, line_width=2.6)
-        hover.renderers = [
+        hover.renderers = tap.renderers = [
             plot.scatter(
                 "release_date", "rating", source=self.points, size="size", marker="mark", fill_color="colour",
                 line_color="colour", fill_alpha="fill", line_alpha="alpha",
@@ -96,18 +99,19 @@ class Progress:
         ]  # fmt: skip
         return plot
 
-    def show(self, models: pl.DataFrame, until: dt.date, *, with_trend: bool) -> str:
+    def show(self, models: pl.DataFrame, until: dt.date, pages: Mapping[str, str], *, with_trend: bool) -> str:
         """Draw the models and return the legend as HTML.
 
         Args:
             models: Result of the query `open_progress`, or a part of it.
             until: Date of the board.
+            pages: Names of the models' pages, of those that have one.
             with_trend: Whether the trends of the query hold for what is drawn.
         """
         best = movers(models)
         on_step = pl.col("model").is_in(best["model"].to_list())
         doubtful = pl.col("release_grade") == _DOUBTFUL
-        drawn = classes.styled(models).with_columns(
+        drawn = with_pages(classes.styled(models), pages, "model").with_columns(
             pl.col("licence_class").replace_strict(classes.WORDS, return_dtype=pl.String).alias("licence"),
             pl.when(on_step).then(9.5).otherwise(5.5).alias("size"),
             pl.when(on_step).then(0.95).otherwise(0.42).alias("alpha"),

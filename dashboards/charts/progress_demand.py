@@ -1,6 +1,7 @@
 """GPUs that each frontier-moving open model needs to be served as published, by its release date."""
 
 import datetime as dt
+from collections.abc import Mapping
 
 import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, FixedTicker, HoverTool, PanTool, Range1d, ResetTool
@@ -8,12 +9,25 @@ from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
 from dashboards.charts import ratings_classes as classes
+from dashboards.charts.opening import OPENS, PAGE, opener, with_pages
 from dashboards.charts.screen import Names
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 NAME = "gpu_demand"
-_COLUMNS = ("model", "release_date", "gpus_needed", "rating", "memory", "weights", "colour", "mark", "size")
+_COLUMNS = (
+    "model",
+    "release_date",
+    "gpus_needed",
+    "rating",
+    "memory",
+    "weights",
+    "colour",
+    "mark",
+    "size",
+    PAGE,
+    OPENS,
+)
 _MOST_NAMES, _NAME_ROOM = 20, 0.16
 _LETTER = 0.0075
 """Share of the axis that a letter of a name takes where names are shown."""
@@ -39,10 +53,11 @@ class Demand:
                 "@weights",
                 ("Released", "@release_date{%F}"),
                 ("Rating", "@rating{0,0}"),
+                opens=f"@{OPENS}",
             ),
             formatters={"@release_date": "datetime"},
         )
-        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover]
+        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, tap := opener(PAGE)]
         plot = theme.new_figure(
             NAME,
             340,
@@ -56,7 +71,7 @@ class Demand:
         plot.yaxis.ticker = FixedTicker(ticks=list(_TICKS))
         plot.ygrid.ticker = FixedTicker(ticks=list(_TICKS))
         plot.xaxis.axis_label = "Release date"
-        hover.renderers = [
+        hover.renderers = tap.renderers = [
             plot.scatter(
                 "release_date", "gpus_needed", source=self.points, size="size", marker="mark", fill_color="colour",
                 line_color="colour", fill_alpha=0.55,
@@ -64,14 +79,15 @@ class Demand:
         ]  # fmt: skip
         return plot
 
-    def show(self, demand: pl.DataFrame) -> str:
+    def show(self, demand: pl.DataFrame, pages: Mapping[str, str]) -> str:
         """Draw the models whose size is known, and return the legend as HTML.
 
         Args:
             demand: Rows of the query `open_progress` that have `gpu_memory_gb`.
+            pages: Names of the models' pages, of those that have one.
         """
         sized = demand.filter(pl.col("gpus_needed").is_not_null())
-        drawn = classes.styled(sized).with_columns(
+        drawn = with_pages(classes.styled(sized), pages, "model").with_columns(
             pl.format("{} GiB to serve", pl.col("serving_memory_gib").round(0).cast(pl.Int64)).alias("memory"),
             pl.format(
                 "{} B parameters in {}; rule of thumb {} GiB, {} GPUs",

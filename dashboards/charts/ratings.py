@@ -18,10 +18,11 @@ from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
 from dashboards.charts import axes
+from dashboards.charts.opening import OPENS, PAGE, opener, with_pages
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
-_COLUMNS = ("row", "x", "low", "high", "colour", "mark", "fill", "name", "first", "second")
+_COLUMNS = ("row", "x", "low", "high", "colour", "mark", "fill", "name", "first", "second", PAGE, OPENS)
 _FRAME_PX, _LEAST_PX, _TWO_LINES_PX = 82, 150, 30
 # A name may take a third of a phone, not more; the account goes first, and what ends in a format
 # or mode is cut in the middle, before its last whole words. Plain words go on in a second line, where rows have two.
@@ -46,7 +47,8 @@ class Rows:
     Attributes:
         names: Name of each row, from the top.
         marks: One row per mark: `row` (place of its row), `x`, `low`, `high` (null where there is no interval),
-            `colour`, `mark`, `fill` (opacity, 0 for a hollow mark), `name`, `first`, `second` (lines of the hover).
+            `colour`, `mark`, `fill` (opacity, 0 for a hollow mark), `name`, `first`, `second` (lines of the hover), and
+            `page` (by `with_pages`) where marks stand for models or devices.
         axis: Title of the common axis, with its unit.
         zero: Where a line stands that everything is measured from; None for no line.
         row_px: Height of a row in pixels.
@@ -64,13 +66,15 @@ class Rows:
 class RowsChart:
     """The figure, built once; `show` swaps its data and gives it the height that its rows need."""
 
-    def __init__(self, name: str, *, is_logarithmic: bool = False) -> None:
+    def __init__(self, name: str, *, is_logarithmic: bool = False, opens: str = "model") -> None:
         """Make an empty chart.
 
         Args:
             name: Name of the figure.
             is_logarithmic: Whether the common axis is, for values above zero that span decades.
+            opens: Whose page a mark opens, `model` or `device`.
         """
+        self._opens = opens
         self._scale = "log" if is_logarithmic else "linear"
         self.marks = ColumnDataSource({column: [] for column in _COLUMNS})
         self.rows = ColumnDataSource({"name": []})
@@ -82,9 +86,15 @@ class RowsChart:
         hover = HoverTool(
             point_policy="snap_to_data",
             limit=3,
-            tooltips=tip("@name", "@first", "@second"),
+            tooltips=tip("@name", "@first", "@second", opens=f"@{OPENS}"),
         )
-        tools = [PanTool(dimensions="width"), BoxZoomTool(dimensions="width"), ResetTool(), hover]
+        tools = [
+            PanTool(dimensions="width"),
+            BoxZoomTool(dimensions="width"),
+            ResetTool(),
+            hover,
+            tap := opener(PAGE, self._opens),
+        ]
         x_range = Range1d(start=1, end=10)  # a logarithmic axis cannot begin at 0
         plot = theme.new_figure(
             name, _LEAST_PX, tools, x_axis_type=self._scale, x_range=x_range, y_range=Range1d()
@@ -100,7 +110,7 @@ class RowsChart:
             "x", "row", source=self.marks, size=9, marker="mark", line_color="colour", fill_color="colour",
             fill_alpha="fill", line_width=1.8,
         )  # fmt: skip
-        hover.renderers = [dots]
+        hover.renderers = tap.renderers = [dots]
         return plot
 
     def show(self, rows: Rows) -> None:
@@ -109,7 +119,8 @@ class RowsChart:
         self.rows.tags = ["two lines"] if rows.row_px >= _TWO_LINES_PX else []
         self.rows.data = {"name": list(rows.names)}
         self.ticker.ticks = list(range(count))
-        self.marks.data = {column: rows.marks[column].to_numpy() for column in _COLUMNS}
+        marks = rows.marks if PAGE in rows.marks.columns else with_pages(rows.marks, {})
+        self.marks.data = {column: marks[column].to_numpy() for column in _COLUMNS}
         self.zero.visible = rows.zero is not None
         self.zero.location = rows.zero or 0
         seen = pl.concat([rows.marks[column].cast(pl.Float64) for column in ("x", "low", "high")])

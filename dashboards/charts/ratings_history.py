@@ -1,20 +1,21 @@
 """Ratings of chosen models over the dates of their boards; where levels moved as a whole, no line is drawn."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 from bokeh.models import BoxZoomTool, ColumnDataSource, HoverTool, PanTool, Range1d, ResetTool
 from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
+from dashboards.charts.opening import OPENS, PAGE, opener, with_pages
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
 
 NAME = "rating_history"
 MOST_MODELS = len(theme.COLOURS)
 _BROKEN, _JOINED = "levels moved as a whole", "a break, joined by common models"
-_POINTS = ("as_of_date", "rating", "rating_lower", "rating_upper", "colour", "mark", "model")
+_POINTS = ("as_of_date", "rating", "rating_lower", "rating_upper", "colour", "mark", "model", PAGE, OPENS)
 
 
 def pieces(points: pl.DataFrame, after_dates: Sequence[dt.date]) -> list[pl.DataFrame]:
@@ -47,10 +48,11 @@ class RatingHistory:
                 "@model",
                 "@as_of_date{%F}",
                 ("Rating", "@rating{0,0.0} (@rating_lower{0,0.0} to @rating_upper{0,0.0}) points"),
+                opens=f"@{OPENS}",
             ),
             formatters={"@as_of_date": "datetime"},
         )
-        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover]
+        tools = [PanTool(), BoxZoomTool(), ResetTool(), hover, tap := opener(PAGE)]
         plot = theme.new_figure(NAME, 400, tools, x_axis_type="datetime", x_range=Range1d(), y_range=Range1d())
         axes.dress(plot, "datetime", "linear")
         plot.vstrip(
@@ -62,7 +64,7 @@ class RatingHistory:
             line_alpha=0.45, line_width=1.5,
         )  # fmt: skip
         plot.multi_line("xs", "ys", source=self.lines, line_color="colour", line_width=2)
-        hover.renderers = [
+        hover.renderers = tap.renderers = [
             plot.scatter(
                 "as_of_date", "rating", source=self.points, size=6, marker="mark", fill_color="colour",
                 line_color="colour",
@@ -72,19 +74,25 @@ class RatingHistory:
         return plot
 
     def show(
-        self, history: pl.DataFrame, models: Sequence[str], breaks: pl.DataFrame, cuts: Sequence[dt.date] | None = None
-    ) -> str:
+        self, history: pl.DataFrame, models: Sequence[str], breaks: pl.DataFrame, pages: Mapping[str, str],
+        cuts: Sequence[dt.date] | None = None,
+    ) -> str:  # fmt: skip
         """Draw the chosen models and return the legend as HTML.
 
         Args:
             history: Result of the query `arena_history` or `arena_drift`.
             models: Models to draw, at most `MOST_MODELS`.
             breaks: Result of the query `arena_breaks` or `arena_series_breaks`.
+            pages: Names of the models' pages, of those that have one.
             cuts: First dates from which lines begin anew, where levels of breaks were joined; None: of all breaks.
         """
         styles = theme.palette(list(models))
         chosen = history.filter(pl.col("model").is_in(list(models)))
-        drawn = chosen.with_columns(theme.looks(pl.col("model"), styles)).sort("model", "as_of_date")
+        drawn = (
+            with_pages(chosen, pages, "model")
+            .with_columns(theme.looks(pl.col("model"), styles))
+            .sort("model", "as_of_date")
+        )
         self.points.data = {column: drawn[column].to_numpy() for column in _POINTS}
         after = breaks["after_date"].to_list() if cuts is None else cuts
         runs = [
@@ -114,7 +122,9 @@ class RatingHistory:
         seen = pl.concat([drawn[column] for column in ("rating", "rating_lower", "rating_upper")])
         axes.show(self.figure.y_range, axes.span(seen, "linear"))
         counts = dict(drawn["model"].value_counts().iter_rows())
-        lines = [legend.Entry(model, *styles[model], count=counts.get(model, 0)) for model in models]
+        lines = [
+            legend.Entry(model, *styles[model], count=counts.get(model, 0), page=pages.get(model)) for model in models
+        ]
         if not within.is_empty():
             lines.append(legend.Entry(_BROKEN if cuts is None else _JOINED, theme.OTHER_COLOUR, "square"))
         return legend.swatches(NAME, lines)

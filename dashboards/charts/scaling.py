@@ -12,6 +12,7 @@ from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
 from dashboards.charts.many_points import Coded, ManyPoints, coded
+from dashboards.charts.opening import opener
 from dashboards.charts.thinning import thinned
 from dashboards.charts.tips import tip
 from dashboards.parts import theme
@@ -109,10 +110,13 @@ class ScalingChart:
                 ("Score", "@y{0.00} points"),
                 ("Parameters", "@x{0,0.[00]} billion"),
                 ("Above the mean line by", "@residual{+0.00} points"),
+                opens="page",
             )
             hover = HoverTool(renderers=[renderer], point_policy="follow_mouse", limit=3)
             hover.update(tooltips=tooltips, formatters=formatters)
             plot.add_tools(hover)
+        plot.add_tools(tap := opener())
+        tap.renderers = drawn
         return plot
 
     def show(self, drawn: Drawing) -> figure:

@@ -9,6 +9,7 @@ from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend, scaling
+from dashboards.charts.opening import opener
 from dashboards.charts.screen import hide
 from dashboards.charts.thinning import thinned
 from dashboards.charts.tips import tip
@@ -50,8 +51,13 @@ class DensityChart:
         plot.step("x", "y", source=self.records, mode="after", line_color=theme.ACCENT, line_width=2)
         marks = plot.scatter("x", "y", source=self.records, size=8, color=theme.ACCENT)
         hover.renderers = [*hover.renderers, marks]
+        plot.add_tools(tap := opener())
+        tap.renderers = hover.renderers
         hover.tooltips = tip(
-            "@name", ("Density", "@y{0.00}, 95 % @lower{0.00} to @upper{0.00}"), ("Released", "@x{%F}")
+            "@name",
+            ("Density", "@y{0.00}, 95 % @lower{0.00} to @upper{0.00}"),
+            ("Released", "@x{%F}"),
+            opens="page",
         )
         hover.formatters = {"@x": "datetime"}
         self.figure = plot

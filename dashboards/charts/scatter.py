@@ -9,6 +9,7 @@ from bokeh.plotting import figure
 
 from dashboards.charts import axes, legend
 from dashboards.charts.many_points import Coded, ManyPoints, coded
+from dashboards.charts.opening import opener
 from dashboards.charts.thinning import thinned
 from dashboards.charts.tips import tip
 from dashboards.parts import formats, theme
@@ -111,10 +112,12 @@ def _coloured(entries: pl.DataFrame, colour: Measure | Kind | None) -> tuple[pl.
         formats.value(shown[min(int(q * shown.len()), shown.len() - 1)]) if shown.len() else formats.MISSING
         for q in (0.02, 0.98)
     ]
+    said = pl.col(colour.name) if colour.is_date else pl.col(colour.name).cast(pl.Float64).round_sig_figs(4)
+    said = pl.concat_str(said.cast(pl.String), pl.lit(f" {colour.unit}" if colour.unit else ""))
     frame = entries.with_columns(
         shade.alias("colour"),
         pl.lit("circle").alias("mark"),
-        pl.col(colour.name).cast(pl.String).fill_null("unknown").alias("detail"),
+        said.fill_null("unknown").alias("detail"),
     )
     return frame, legend.scale(NAME, f"{colour.title}: {ends[0]} to {ends[1]}")
 
@@ -165,11 +168,11 @@ class _Built:
 class Scatter:
     """The figure: one per kind of axes, built when first needed, all on one data source."""
 
-    def __init__(self, chosen: Callable[[str], None], name: str = NAME) -> None:
+    def __init__(self, chosen: Callable[[str], None] | None = None, name: str = NAME) -> None:
         """Make the chart.
 
         Args:
-            chosen: Called with the entry that a reader picked.
+            chosen: Called with the entry that a reader picked, to show its card; None: its page is opened.
             name: Of the figure.
         """
         self._name = name
@@ -178,7 +181,8 @@ class Scatter:
         self._figures: dict[tuple[str, str], _Built] = {}
         self._chosen = chosen
         self._drawn = pl.DataFrame(schema={"entry_id": pl.String, "x": pl.Float64, "y": pl.Float64})
-        self.points.source.selected.on_change("indices", self._picked)
+        if chosen is not None:
+            self.points.source.selected.on_change("indices", self._picked)
 
     def show(self, drawn: Points, choice: Choice) -> figure:
         """The figure of those points; the same one as before unless the kind of an axis changed."""
@@ -193,7 +197,7 @@ class Scatter:
         x_text, x_format = axes.hover("x", choice.x)
         y_text, y_format = axes.hover("y", choice.y)
         built.hover.update(
-            tooltips=_tooltip(choice, x_text, y_text),
+            tooltips=_tooltip(choice, x_text, y_text, "page" if self._chosen is None else "card"),
             formatters={**x_format, **y_format, **self.points.formatters},
         )
         return plot
@@ -204,11 +208,12 @@ class Scatter:
         self.marked.data = {name: place[name].to_numpy() for name in ("x", "y")}
 
     def _picked(self, _attribute: str, _before: list[int], now: list[int]) -> None:
-        if now:
+        if now and self._chosen is not None:
             self._chosen(str(self._drawn["entry_id"][now[0]]))
 
     def _build(self, x_kind: str, y_kind: str) -> _Built:
-        tap, hover = TapTool(), HoverTool(point_policy="follow_mouse", limit=3)
+        tap = opener() if self._chosen is None else TapTool()
+        hover = HoverTool(point_policy="follow_mouse", limit=3)
         tools = [PanTool(), WheelZoomTool(), BoxZoomTool(), ResetTool(), tap, hover]
         plot = theme.new_figure(
             self._name, 480, tools, x_axis_type=x_kind, y_axis_type=y_kind, x_range=Range1d(), y_range=Range1d()
@@ -222,8 +227,8 @@ class Scatter:
         return _Built(plot, hover)
 
 
-def _tooltip(choice: Choice, x_text: str, y_text: str) -> str:
+def _tooltip(choice: Choice, x_text: str, y_text: str, opens: str) -> str:
     lines = [(choice.x.label, x_text), (choice.y.label, y_text)]
     if choice.colour is not None and choice.colour not in (choice.x, choice.y):
         lines.append((choice.colour.label, "@detail{custom}"))
-    return tip("@name{custom}", *lines)
+    return tip("@name{custom}", *lines, opens=opens)

@@ -8,12 +8,13 @@ from bokeh.models.annotations import BoxAnnotation, Span
 from holoviews import Overlay
 
 from dashboards.charts import house, legend
+from dashboards.charts.opening import OPENS, PAGE, with_pages
 from dashboards.parts import formats, theme
 
 NAME = "throughput_against_speed"
 _POINTS = (
     {"x": pl.Float64, "y": pl.Float64}
-    | dict.fromkeys(("name", "first", "second", "colour", "mark"), pl.String)
+    | dict.fromkeys(("name", "first", "second", "colour", "mark", PAGE, OPENS), pl.String)
     | {"fill": pl.Float64, "size": pl.Float64}
 )
 _LINES = dict.fromkeys(("x", "y", "x_end", "y_end"), pl.Float64) | {"colour": pl.String}
@@ -27,10 +28,12 @@ class Curve:
         points: Rows with `users`, `tokens_per_s_per_user`, `tokens_per_s_per_device`, `time_to_first_token_p90_s`,
             `meets_targets`.
         here: Speed of a user and of a device under the traffic asked for.
+        device: Its name.
     """
 
     points: pl.DataFrame
     here: tuple[float, float]
+    device: str
 
 
 class ServingCurve:
@@ -63,7 +66,8 @@ class ServingCurve:
                 "second": _rates(*curve.here), "colour": colour, "mark": mark, "fill": 1.0, "size": 14.0,
             })  # fmt: skip
             entries.append(legend.Entry(name, colour, mark))
-        points = pl.DataFrame(parts, _POINTS, orient="row")
+        named = pl.DataFrame(parts, _POINTS, orient="row")
+        points = with_pages(named, {name: curve.device for name, curve in curves.items()})
         self._chart.swap((points, pl.concat([pl.DataFrame(schema=_LINES), *lines])))
         self.promise.visible = self.slower.visible = least_per_user is not None
         if least_per_user is not None:
@@ -99,10 +103,10 @@ def _line(points: pl.DataFrame, colour: str) -> pl.DataFrame:
 
 def _draw(data: tuple[pl.DataFrame, pl.DataFrame]) -> Overlay:
     points, lines = data
-    hover = house.hover("@name", "@first", "@second")
+    hover = house.hover("@name", "@first", "@second", opens="device")
     marks = house.dots(
-        points.with_columns(size=pl.col("size") ** 2), "x", "y", ["name", "first", "second", "fill"], hover,
-        fill_alpha="fill", size="size", line_width=1.8,
+        points.with_columns(size=pl.col("size") ** 2), "x", "y", ["name", "first", "second", "fill", PAGE, OPENS],
+        hover, fill_alpha="fill", size="size", line_width=1.8,
     )  # fmt: skip
     looks: dict[str, object] = {"xlabel": "Tokens/s of each user", "ylabel": "Tokens/s of each device"}
     if not points.is_empty():

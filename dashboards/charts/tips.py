@@ -3,12 +3,13 @@
 from dashboards.parts.templates import block
 
 
-def tip(head: str, *lines: str | tuple[str, str], aside: str = "") -> str:
+def tip(head: str, *lines: str | tuple[str, str], aside: str = "", opens: str = "") -> str:
     """Tooltips of a `HoverTool`.
 
     Args:
         head: What the mark is.
         lines: What is said of it, a line each; a pair is a name and its value.
         aside: What follows the head in a quieter colour.
+        opens: What a click opens: `page`, `card`, or a column that says it, as `@opens`; empty: nothing.
     """
-    return block("tip", head, lines, aside)
+    return block("tip", head, lines, aside, opens)

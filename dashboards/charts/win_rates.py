@@ -1,6 +1,6 @@
 """Win rates of models against each other as a matrix of colours: predicted, observed, or the difference."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,7 @@ from bokeh.plotting import figure
 from analytics.ratings import win_rates as ratings_win_rates
 from analytics.units import decimal
 from dashboards.charts import legend
+from dashboards.charts.opening import OPENS, PAGE, opener, with_pages
 from dashboards.charts.ratings import LABELS_JS
 from dashboards.charts.screen import hide
 from dashboards.charts.tips import tip
@@ -25,7 +26,7 @@ SHADES = (
 )  # fmt: skip
 INKS = tuple("#10151b" if 1 < place < len(SHADES) - 2 else "#ffffff" for place in range(len(SHADES)))
 """What can be read on each shade."""
-_COLUMNS = ("column", "row", "model", "opponent", "shade", "ink", "text", "first", "second")
+_COLUMNS = ("column", "row", "model", "opponent", "shade", "ink", "text", "first", "second", PAGE, OPENS)
 _CELL_PX, _FRAME_PX = 27, 215
 
 
@@ -64,9 +65,14 @@ class WinRates:
         self.figure = self._build()
 
     def _build(self) -> figure:
-        hover = HoverTool(tooltips=tip("@model", ("against", "@opponent"), "@first", "@second"))
+        hover = HoverTool(tooltips=tip("@model", ("against", "@opponent"), "@first", "@second", opens=f"@{OPENS}"))
         plot = theme.new_figure(
-            NAME, 300, [ResetTool(), hover], x_range=Range1d(), y_range=Range1d(), x_axis_location="above"
+            NAME,
+            300,
+            [ResetTool(), hover, tap := opener(PAGE)],
+            x_range=Range1d(),
+            y_range=Range1d(),
+            x_axis_location="above",
         )
         formatter = CustomJSTickFormatter(args={"rows": self.names}, code=LABELS_JS)
         for axis, ticker in zip((plot.xaxis[0], plot.yaxis[0]), self.tickers, strict=True):
@@ -81,21 +87,22 @@ class WinRates:
             "column", "row", text="text", source=self.cells, text_color="ink", text_align="center",
             text_baseline="middle", text_font_size="11px",
         )  # fmt: skip
-        hover.renderers = [cells]
+        hover.renderers = tap.renderers = [cells]
         hide(plot, words, plot.xaxis[0], narrow=440)
         return plot
 
-    def show(self, rates: pl.DataFrame, models: Sequence[str], measure: str) -> int:
+    def show(self, rates: pl.DataFrame, models: Sequence[str], measure: str, pages: Mapping[str, str]) -> int:
         """Draw the pairs among the models and return how many were drawn.
 
         Args:
             rates: Columns model, opponent, predicted_win_rate, observed_win_rate, votes.
             models: Models in the order of rows and columns, at most `MOST_MODELS`.
             measure: `predicted`, `observed` or `difference`.
+            pages: Names of the models' pages, of those that have one.
         """
         places = {model: place for place, model in enumerate(models)}
         cells: dict[str, list[object]] = {column: [] for column in _COLUMNS}
-        for row in rates.iter_rows(named=True):
+        for row in with_pages(rates, pages, "model").iter_rows(named=True):
             value = _value(row, measure)
             if value is None or row["model"] not in places or row["opponent"] not in places:
                 continue
@@ -104,6 +111,8 @@ class WinRates:
             cells["row"].append(places[row["model"]])
             cells["model"].append(row["model"])
             cells["opponent"].append(row["opponent"])
+            cells[PAGE].append(row[PAGE])
+            cells[OPENS].append(row[OPENS])
             cells["shade"].append(colour)
             cells["ink"].append(INKS[SHADES.index(colour)])
             cells["text"].append(decimal(100 * value, signed=measure == "difference"))

@@ -8,7 +8,6 @@ from bokeh.plotting import figure
 
 from dashboards import data as warehouse_data
 from dashboards.parts import page
-from dashboards.parts.templates import block
 
 
 class ChartCard:
@@ -60,7 +59,7 @@ class ChartCard:
 
     def hide(self, title: str, reason: str) -> None:
         """Say why there is nothing to show."""
-        self._heading.object = block("heading", title)
+        self._heading.object = page.heading(title)
         self._absent.object = page.caption(reason)
         self._absent.visible = True
         self._body.visible = False

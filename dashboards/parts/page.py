@@ -17,6 +17,7 @@ from dashboards import downloads
 from dashboards.charts.thinning import MOST_POINTS
 from dashboards.data import Data
 from dashboards.parts import formats
+from dashboards.parts.names import named
 from dashboards.parts.state import UrlState
 from dashboards.parts.templates import block
 from dashboards.readings import reading
@@ -59,6 +60,7 @@ class Page:
         build: Makes its content for one session, from the data and the query string of the address.
         summary: What it answers, in a sentence; pages without one are not offered on the first page.
         group: The menu it is listed in; pages without one are listed by themselves.
+        answers: Words that people search by for what it answers, beside those of its title and summary.
         sidebar: What its sidebar is called where it is folded; empty where it has none. A browser is told before the
             content is made, so that it loads the scripts meanwhile.
         is_sidebar_last: Whether the keyboard and small screens come to it after the page: it is looked up, not chosen.
@@ -71,6 +73,7 @@ class Page:
     build: Callable[[Data, str], Content] = field(repr=False)
     summary: str = ""
     group: str = ""
+    answers: str = ""
     sidebar: str = ""
     is_sidebar_last: bool = False
     is_bare: Callable[[str], bool] = field(default=lambda _search: False, repr=False)
@@ -153,7 +156,7 @@ def drawer(details: pn.viewable.Viewable, shut: Callable[[], object]) -> pn.Colu
 
 def notes(lines: list[str]) -> str:
     """Visible notes, escaped."""
-    return block("notes", lines)
+    return block("notes", list(map(named, lines)))
 
 
 def opening(title: str, lead: str, *, command: str = "", link: tuple[str, str] | tuple[()] = ()) -> str:
@@ -170,17 +173,18 @@ def opening(title: str, lead: str, *, command: str = "", link: tuple[str, str] |
 
 def heading(title: str, line: str = "") -> str:
     """Heading of a part of a page and the line below it, escaped."""
-    return block("heading", title, line)
+    return block("heading", named(title), named(line))
 
 
 def about(chart: str, title: str, subtitle: str, caption: str) -> str:
-    """Heading above a chart; a saved picture carries the same words."""
-    return block("about", chart, title, subtitle, caption)
+    """Heading above a chart, whose names lead to their pages; a saved picture carries the same words."""
+    plain = subtitle.striptags() if isinstance(subtitle, Markup) else subtitle
+    return block("about", chart, title, plain, caption, named(title), named(subtitle))
 
 
 def caption(text: str) -> str:
     """Line below a chart or table: snapshot, source, n."""
-    return block("caption", text)
+    return block("caption", named(text))
 
 
 def working(text: str) -> str:

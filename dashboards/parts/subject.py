@@ -12,12 +12,12 @@ MEASURED = {
     "devices": Fact("Devices", "0", 76),
     "batch": Fact("Requests", "0", 80),
     "compared_as": Fact("Quantity", width=140),
-    "measured": Fact("Measured", "0,0.[00]", 96),
+    "measured": Fact("Measured", "0,0.[00]", 96, stays=True),
     "predicted": Fact("Predicted", "0,0.[00]", 96),
     "low": Fact("Predicted, low", "0,0.[00]", 110),
     "high": Fact("Predicted, high", "0,0.[00]", 114),
     "error_pct": Fact("Error (%)", "+0.0", 84),
-    "unit": Fact("Unit", width=90),
+    "unit": Fact("Unit", width=90, stays=True),
     "source": Fact("Source", width=240),
 }
 """Columns of measurements beside predictions, but for whose they are."""

@@ -8,7 +8,6 @@ import polars as pl
 from dashboards.data import Data
 from dashboards.parts import page
 from dashboards.parts.declared_table import Fact, FactTable
-from dashboards.parts.templates import block
 
 
 class TableCard:
@@ -51,7 +50,7 @@ class TableCard:
         self._heading.css_classes = []
         nothing = rows.is_empty()
         line = empty if nothing else counts
-        self._heading.object = block("heading", title, line)
+        self._heading.object = page.heading(title, line)
         self._below.object = page.caption(below) if below and not nothing else ""
         for part in self._parts:
             part.visible = not nothing
@@ -62,7 +61,7 @@ class TableCard:
         """Say that the table is being worked out."""
         self.rows = pl.DataFrame()
         self._heading.css_classes = ["waiting"]
-        self._heading.object = block("heading", title) + page.working("Calculating …")
+        self._heading.object = page.heading(title) + page.working("Calculating …")
         self._below.object = ""
         for part in self._parts:
             part.visible = False

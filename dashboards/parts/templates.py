@@ -39,9 +39,8 @@ def _environment(folder: Path) -> Environment:
     return environment
 
 
-def _sentence(text: object) -> str:
-    """A text that begins with a capital, unless it begins with a name, such as `gemini-3-pro`."""
-    words = str(text)
+def _sentence(words: str) -> str:
+    """A text that begins with a capital, unless it begins with a name, such as `gemini-3-pro`; markup stays markup."""
     return words[:1].upper() + words[1:] if words.partition(" ")[0].strip(",;:").isalpha() else words
 
 

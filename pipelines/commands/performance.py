@@ -216,7 +216,8 @@ def fit(  # noqa: PLR0913, PLR0917 - one parameter an option
     ] = 0.0,
     host: Annotated[str | None, typer.Option(help="Processor of the machine.", show_default="a common one")] = None,
     n_gpu_layers: Annotated[
-        int | None, typer.Option(help="Layers on the cards; the others stay on the processor.", min=0)
+        int | None,
+        typer.Option(help="Layers on the cards; the others stay on the processor; -1: as many as fit.", min=-2),
     ] = None,
     n_cpu_moe: Annotated[
         int | None, typer.Option(help="Number of layers, from the first, whose experts stay on the processor.", min=0)

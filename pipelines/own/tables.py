@@ -122,7 +122,7 @@ def read_own_file(
 
 
 def _without_rows(name: str, problems: list[str]) -> NotUsable:
-    return NotUsable(f"No row of {name} can be used. {summary(problems)}")
+    return NotUsable(f"No row of {name} can be used. {summary(problems) or 'There is none in it.'}")
 
 
 def _leaderboard(stored: RawSnapshot, settings: Settings, scratch: Path, _stated: Stated) -> OwnFile:
@@ -214,7 +214,7 @@ def _votes(stored: RawSnapshot, _settings: Settings, _scratch: Path, _stated: St
     problems = rejected_votes(stored.path) if rated.rejected.height else []
     if rated.tables[arena_tables.ARENA_RATINGS]["rating"].is_null().all():
         raise NotUsable(
-            f"No model of {stored.manifest.uri} can be rated. {summary(problems)} {' '.join(notes)}".strip()
+            f"No model of {stored.manifest.uri} can be rated. {summary(problems) or ' '.join(notes)}".strip()
         )
     refused = int(rated.rejected["votes"].sum())
     return OwnFile(

@@ -51,7 +51,7 @@ takes what no other knew, and names its columns or keys."""
 # What a recogniser may raise for a file that it cannot account for.
 UNRECOGNISED = (
     UnreadableFile, UndatedFile, WrongDate, UnusableBundle,
-    *leaderboards.UNRECOGNISED, *arena.UNRECOGNISED, *boards_of_all.UNRECOGNISED,
+    *leaderboards.UNRECOGNISED, *arena.UNRECOGNISED, *boards_of_all.UNRECOGNISED, *measurements.UNRECOGNISED,
 )  # fmt: skip
 
 
@@ -83,6 +83,7 @@ def recognise(
         UnknownBoardLayout: it is nearly an arena board; the message names the columns.
         NoBoard: it is of no declared board, or a file of one that holds no results.
         UndatedBoard: it is a board of a date that cannot be.
+        DamagedMeasurements: it holds measurements, and something else where a number belongs.
     """
     if suffix in _TEXTS and _ZEROS in payload:
         raise UnreadableFile(

@@ -1,7 +1,6 @@
 """Reading a foreign table whole, as text, without guessing types."""
 
 import codecs
-import contextlib
 import csv
 import io
 
@@ -231,21 +230,35 @@ def ragged_line(payload: bytes, *, may_be_short: bool = True) -> str:
         may_be_short: Whether cells may be missing at the end of a line.
     """
     text = as_utf8(payload).decode("utf-8", errors="replace")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(_beginning(payload)))
-    with contextlib.suppress(csv.Error):
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(_beginning(payload)), strict=True)
+    begins = 1
+    try:
         width = len(next(reader, []))
         begins = reader.line_num + 1
         for record in reader:
             if len(record) > width or (record and len(record) < width and not may_be_short):
                 return f"line {begins} has {len(record)} cell{'s' if len(record) > 1 else ''}, the header {width}"
             begins = reader.line_num + 1
+    except csv.Error as error:
+        return f"a quote opens on line {begins} and does not close" if "end of data" in str(error) else ""
+    return ""
+
+
+def _foreign_letters(payload: bytes) -> str:
+    """Which line is not UTF-8, in words; empty where all are."""
+    text = as_utf8(payload)
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        line = 1 + text[: error.start].count(b"\n")
+        return f"line {line} is not UTF-8 text; save it as UTF-8"
     return ""
 
 
 def _unreadable(name: str, suffix: str, error: BaseException, payload: bytes = b"") -> UnreadableFile:
     if isinstance(error, UnreadableFile):
         return error
-    if suffix != ".parquet" and (where := ragged_line(payload)):
+    if suffix != ".parquet" and (where := _foreign_letters(payload) or ragged_line(payload)):
         return UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {where}")
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return UnreadableFile(f"{name} cannot be read as {suffix.removeprefix('.')}: {reason}")

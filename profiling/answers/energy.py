@@ -145,10 +145,10 @@ class TokenEnergy:
     def amounts(self) -> str:
         """The whole with its range, and the parts, in joules."""
         whole = self.total
-        idle = "not known" if self.idle is None else f"{self.idle.likely:.3g}"
+        idle = "not known" if self.idle is None else f"{self.idle.likely:.3g} J"
         return (
-            f"{whole.likely:.3g} J (range {whole.low:.3g} to {whole.high:.3g}): devices {self.devices.likely:.3g}, "
-            f"host {self.host.likely:.3g}, idle time {idle}"
+            f"{whole.likely:.3g} J per output token with its prompt (range {whole.low:.3g} to {whole.high:.3g}): "
+            f"devices {self.devices.likely:.3g} J, host {self.host.likely:.3g} J, idle time {idle}"
         )
 
     @property

@@ -299,9 +299,18 @@ def _served(
 
 
 def placement_of(model: Architecture, gpu_layers: int | None, cpu_moe: int | None) -> Placement | None:
-    """What llama.cpp's `--n-gpu-layers` and `--n-cpu-moe` leave to the processor; None where neither is given."""
+    """What llama.cpp's `--n-gpu-layers` and `--n-cpu-moe` leave to the processor; None where neither is given.
+
+    Layers below 0 are llama.cpp's words for as many as fit.
+
+    Raises:
+        InvalidWorkload: Experts of a model without any are to stay on the processor.
+    """
+    gpu_layers = None if gpu_layers is None or gpu_layers < 0 else gpu_layers
     if gpu_layers is None and cpu_moe is None:
         return None
+    if cpu_moe and not model.is_mixture_of_experts:
+        raise InvalidWorkload(f"{model.name} has no routed experts to stay on the processor (--n-cpu-moe {cpu_moe})")
     depth = model.main.depth
     experts = sum(place < (cpu_moe or 0) for place in expert_layers(model))
     return Placement(cpu_layers=0 if gpu_layers is None else max(depth - gpu_layers, 0), cpu_expert_layers=experts)

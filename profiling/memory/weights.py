@@ -96,7 +96,7 @@ INFERRED_SPREAD = 0.05
 def additional_weight_bytes(
     model: Architecture, precision: Precision, parallelism: Parallelism | None = None, *, fills_tiles: bool = True
 ) -> Values:
-    """What may come on top of the weights on a device: filling up to tiles, other towers, doubt about the family.
+    """What may come on top of the weights on a device: filling up to tiles, other towers, doubt about family or format.
 
     Most engines fill matrices of some formats up to a multiple of their tile (gpt-oss: 2,880 to 3,072) and load vision
     and audio towers at 16 bits beside the decoder; layers that predict ahead are loaded for speculation only.
@@ -110,8 +110,10 @@ def additional_weight_bytes(
         other_bytes: Values = np.maximum(model.stored_bytes - weight_bytes(model, precision), 0.0)
         return more + other_bytes
     towers = sum(part.parameters or 0 for part in model.not_counted if part.is_tower)
-    doubt = INFERRED_SPREAD * weight_bytes(model, precision, split) if model.is_inferred_form else 0.0
-    return more + towers * GAIN_BITS / 8 + doubt
+    doubt = INFERRED_SPREAD if model.is_inferred_form else 0.0
+    if model.published_format.doubt and _is_published(model, precision):
+        doubt += model.published_format.doubt
+    return more + towers * GAIN_BITS / 8 + (doubt * weight_bytes(model, precision, split) if doubt else 0.0)
 
 
 def _is_published(model: Architecture, precision: Precision) -> bool:

@@ -97,6 +97,10 @@ class Tower:
     """Widths in and out of the matrices that make the decoder's tokens of merged patches; none: not stated."""
 
 
+_SMALL = 1e7
+"""Parameters below which parts are stated in millions: of fewer, two digits of billions say nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Uncounted:
     """A part of a checkpoint beside the decoder that is answered for: a vision tower, layers that predict ahead."""
@@ -113,7 +117,10 @@ class Uncounted:
 
     def __str__(self) -> str:
         """As answers say it."""
-        return f"{self.name}, about {self.parameters / 1e9:.2f} B" if self.parameters else f"{self.name}, size unknown"
+        if not self.parameters:
+            return f"{self.name}, size unknown"
+        small = self.parameters < _SMALL
+        return f"{self.name}, about {self.parameters / (1e6 if small else 1e9):.{1 if small else 2}f} {'MB'[not small]}"
 
 
 @dataclass(frozen=True, slots=True)

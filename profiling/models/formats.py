@@ -63,7 +63,7 @@ def published_format(model: Architecture, config: Mapping[str, Any]) -> StoredFo
             for layer in stack.layers:
                 for step in layer.steps:
                     tally.add_all(scheme, step, "layers.0.", layer.count)
-    return StoredFormat(scheme.name, tuple(tally.means()), scheme.basis, scheme.notes)
+    return StoredFormat(scheme.name, tuple(tally.means()), scheme.basis, scheme.notes, scheme.doubt)
 
 
 def _width(scheme: Scheme, group: Group, names: Sequence[str]) -> Width:

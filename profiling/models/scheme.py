@@ -26,6 +26,8 @@ class Scheme:
     plain_bits: float = 16
     basis: str = ""
     notes: tuple[str, ...] = ()
+    doubt: float = 0.0
+    """Share of the weights that may come on top: scales that are not stated, matrices that stay wide."""
 
     @property
     def by_layer(self) -> bool:

@@ -221,8 +221,22 @@ def _bitsandbytes(stated: Mapping[str, Any], _config: Mapping[str, Any]) -> Sche
                   basis="4-bit numbers, a scale per 64; arXiv 2305.14314")  # fmt: skip
 
 
+_BITS_AS_STATED = frozenset({
+    "exl2", "exl3", "aqlm", "higgs", "sinq", "metal", "marlin", "spqr", "bitnet", "eetq", "experts_int8", "tpu_int8",
+    "w8a8_int8", "w8a8_fp8", "qqq", "squeezellm", "quip", "quip#", "bitblas", "fpx",
+})  # fmt: skip
+"""Quantisers that state their bits with all that is stored beside, or what is beside is negligible or added here."""
+_WIDEST_WITH_SCALES = 8
+"""Wider numbers are not quantised by groups."""
+_UNKNOWN_DOUBT = 1 / 8
+"""A scale of 16 bits for each 32 numbers of 4 bits, which most quantisers stay below."""
+
+
 def _stated_bits(stated: Mapping[str, Any], _config: Mapping[str, Any]) -> Scheme:
-    """EXL2, EXL3, AQLM, HIGGS, BitNet and others: the bits they state, and a scale per group where they state one."""
+    """EXL2, EXL3, AQLM, HIGGS, BitNet and others: the bits they state, and a scale per group where they state one.
+
+    A quantiser that is not known is read so as well, with doubt and a note.
+    """
     method = str(stated.get("quant_method", "")) or "unnamed"
     bits = next((float(stated[name]) for name in ("bits", "w_bit", "wbits", "nbits", "num_bits", "p")
                  if isinstance(stated.get(name), int | float) and stated[name]), 0.0)  # fmt: skip
@@ -247,10 +261,16 @@ def _stated_bits(stated: Mapping[str, Any], _config: Mapping[str, Any]) -> Schem
                             stated.get("linear_weights_not_to_quantize"))  # fmt: skip
     if method == "spqr":
         notes = (*notes, "how many numbers SpQR keeps apart as outliers is not stated; they come beside")
+    doubt = 0.0 if method in _BITS_AS_STATED or bits > _WIDEST_WITH_SCALES else _UNKNOWN_DOUBT
+    if doubt:
+        taken = f"quant_method {method!r} is not known here: its {bits:g} bits are taken as stated"
+        notes = (*notes, f"{taken}, and scales or matrices that stay wide may add {100 * doubt:g} %")
+        bits += 16 / group if group > 0 else 0
     widths = all_of(Width(bits), ("experts",) if method == "experts_int8" else MATRICES)
     if stated.get("head_bits"):
         widths["head"] = Width(float(stated["head_bits"]))
-    return Scheme(name=f"{method}-{bits:g}bit", widths=widths, ignored=ignored, notes=notes, basis="bits as stated")
+    return Scheme(name=f"{method}-{bits:g}bit", widths=widths, ignored=ignored, notes=notes, basis="bits as stated",
+                  doubt=doubt)  # fmt: skip
 
 
 _METHODS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Scheme]] = {

@@ -116,10 +116,15 @@ def _unknown(config: Config) -> Architecture:
     """A family that is not known, by its fields if they are those of a known form."""
     if does := other_work(config.model_type):
         raise UnsupportedModelType(f"{config.name}: a model of model_type {config.model_type!r} {does}; {ANSWERED}")
+    if isinstance(decoder := config.get("text_model_id"), str):  # Ultravox
+        raise UnsupportedModelType(
+            f"{config.name}: its decoder is {decoder}, a model of its own; ask for that one, or add its config as "
+            "text_config"
+        )
     try:
         return inferred(config)
     except (UnsupportedModelType, InvalidConfig) as error:
-        close = nearest(config.model_type, FAMILIES)
+        close = nearest(config.model_type, FAMILIES) if config.model_type else ""
         hint = f"; did you mean {close}?" if close else "."
         raise UnsupportedModelType(
             f"model_type {config.model_type!r} is not one of the {len(supported_model_types())} supported, and "

@@ -217,12 +217,15 @@ class Convolution(Step):
     """Input channels each output channel sees; 1: depthwise."""
     state_inputs: int | None = None
     """Inputs kept per channel; None: the `kernel` − 1 that the next token needs."""
+    channels_per_kernel: int = 1
+    """Channels that one kernel is used for (Baichuan M1: those of a head)."""
     split: Split = "column"
 
     @property
     def parameters(self) -> int:
-        """Kernel and bias."""
-        return self.channels * (self.kernel * self.group_width + (1 if self.bias else 0))
+        """Kernels and biases."""
+        kernels = self.channels // self.channels_per_kernel
+        return kernels * (self.kernel * self.group_width + (1 if self.bias else 0))
 
     @property
     def state_width(self) -> int:

@@ -62,6 +62,8 @@ class StoredFormat:
     widths: tuple[tuple[Group, Width], ...]
     basis: str = ""
     notes: tuple[str, ...] = ()
+    doubt: float = 0.0
+    """Share of the weights that may come on top, where the quantiser is not known here."""
 
     def of(self, group: Group) -> Width:
         """The width of a group; 16 bits where the format does not speak of it."""

@@ -35,6 +35,9 @@ class TowerForm:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Fields as transformers fills them in."""
     like: str = ""
+    counted: tuple[tuple[Mapping[str, Any], int], ...] = ()
+    """Parameters by the fields that decide them, for towers whose widths follow no such words: as many as the library
+    builds, of other fields nothing is known. A field that is left out is the one counted."""
 
     @property
     def is_gated(self) -> bool:
@@ -76,7 +79,8 @@ def form_of(kind: str) -> TowerForm | None:
     stated = _read()["towers"].get(kind)
     if stated is None:
         return None
-    form, model = TowerForm(**stated), form_of(stated["like"]) if "like" in stated else None
+    counted = tuple((fields, parameters) for fields, parameters in stated.get("counted", ()))
+    form, model = TowerForm(**{**stated, "counted": counted}), form_of(stated["like"]) if "like" in stated else None
     if model is None:
         return form
     return replace(model, like=form.like, defaults={**model.defaults, **form.defaults})
@@ -259,8 +263,11 @@ def tower_parameters(
     if form is None:
         return None
     sizes = Sizes(tower, form, config, place, decoder_width)
+    whole = next((parameters for fields, parameters in form.counted if _states(tower, fields)), None)
+    if form.counted and whole is None:
+        return None
     try:
-        count = place.times * shapes.parameters(form.parts, sizes)
+        count = place.times * ((whole or 0) + shapes.parameters(form.parts, sizes))
         for stage in range(sizes.stages() if form.stages else 0):
             sizes.stage = stage
             count += place.times * shapes.parameters(form.stages, sizes)
@@ -277,6 +284,16 @@ def tower_parameters(
             return None
         count += within
     return count
+
+
+def _states(tower: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    """Whether a config says nothing else than these fields, of its parts as of itself."""
+    return all(
+        _states(tower.get(name) or {}, value)
+        if isinstance(value, Mapping)
+        else tower.get(name) is None or tower[name] == value
+        for name, value in fields.items()
+    )
 
 
 def projector_of(

@@ -31,7 +31,7 @@ _UNLIKE_TRANSFORMERS = frozenset({"inkling_vision"})
 """Towers that are no transformers: patches are joined step by step."""
 _READ_WHOLE = frozenset({"blt"})
 """Families every part of whose configs is of the decoder, or named by its reader."""
-_DENSE_AHEAD = ("inkling",)
+_DENSE_AHEAD = ("inkling", "motif", "Motif")
 """Families whose layers that predict ahead have no experts (transformers)."""
 MTP_FIELDS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_modules", "_num_mtp_layers",
           "mtp_num_layers", "num_mtp_layers")  # fmt: skip
@@ -177,6 +177,8 @@ def uncounted(config: Mapping[str, Any], text: Mapping[str, Any], model: Archite
     for key in dict.fromkeys((*_TOWERS, *places, *whole)):
         if part := _beside(key, whole, places.get(key, Place()), model.hidden_size):
             yield part
+    if isinstance(tower := whole.get("mm_vision_tower"), str):  # LLaVA before transformers had it
+        yield Uncounted(f"vision tower {tower.rpartition('/')[2]}", None)
     seen = text.get("moe_intermediate_size")
     if isinstance(seen, list) and len(seen) == 2 and isinstance(seen[1], int):  # ERNIE 4.5 VL, whose images have theirs
         experts = sum(n * step.count for n, step in model.counted_steps() if isinstance(step, Experts))

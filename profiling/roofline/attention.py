@@ -34,7 +34,8 @@ def _attention_shape(core: AttentionCore, run: Pass) -> _Shape:
     if core.latent_width and tokens.decoding:
         return _Shape(heads, 1.0, core.latent_width, core.latent_value_width, read, cache_number, True)
     if core.latent_width:  # prefill: keys and values were opened from the latent as activations
-        return _Shape(heads, heads, core.head_dim, core.value_head_dim, read, run.activation, False)
+        opened = heads if core.kv_heads == core.heads else core.kv_heads * run.share(core.kv_heads)
+        return _Shape(heads, opened, core.head_dim, core.value_head_dim, read, run.activation, False)
     kv_heads = core.kv_heads * run.share(core.kv_heads)
     number = cache_number if core.cached else run.activation
     return _Shape(heads, kv_heads, core.head_dim, core.value_head_dim, read, number, core.cached)

@@ -83,7 +83,7 @@ def energy_note(door: Door, plans: Sequence[Plan]) -> list[str]:
     if use is None:
         return []
     first = f"{plans[0].devices} × {plans[0].accelerator}"
-    return [f"Energy per output token on {first}, including prompts: {use.amounts}. {use.explanation}"]
+    return [f"Energy on {first}: {use.amounts}. {use.explanation}"]
 
 
 def _energy(use: TokenEnergy | None) -> dict[str, Any]:

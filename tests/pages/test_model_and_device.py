@@ -57,6 +57,26 @@ def test_a_query_finds_what_people_call_a_model_a_device_or_a_page(data: Data) -
     assert {hit.note for hit in slips} == {"spelled alike"}
 
 
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        ("carbon", "Footprint"), ("price", "Serve"), ("cost", "Which GPU?"), ("energy", "Footprint"),
+        ("electricity", "Footprint"), ("memory", "Measured"), ("latency", "Serve"), ("cost api", "Serve"),
+        ("vram", "Advisor"), ("elo", "Arena ratings"),
+    ],
+)  # fmt: skip
+def test_a_word_finds_the_pages_and_the_documents_that_answer_it(data: Data, words: str, page: str) -> None:
+    found = find(data, PAGES, words)
+    assert page in {hit.name for hit in found if hit.kind == "page"}
+    assert found[0].kind == "page"
+    if words in {"carbon", "price", "cost", "energy", "memory", "latency"}:
+        assert any(hit.kind == "document" for hit in found)
+
+
+def test_the_whole_title_of_a_page_means_that_page(data: Data) -> None:
+    assert first(data, "serve") == ("page", "Serve")
+
+
 def test_a_model_without_an_address_on_the_hub_lists_the_results_under_its_name(data: Data) -> None:
     scores = ModelPage(data, "?id=GPT-5.2").scores.rows
     assert {"GPT-5.2", "gpt-5.2-2025-12-11_high"} <= set(scores["name_in_source"])  # of one board with its effort

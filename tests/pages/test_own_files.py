@@ -123,8 +123,19 @@ def test_what_cannot_be_shown_is_refused_in_a_sentence_and_nothing_is_held(visit
     bring(visit, "shopping.csv", "what,price\nmilk,2\n")
     said = visit.page.locator("[data-own-status]")
     expect(said).to_contain_text("No known layout has the columns 'what', 'price'", timeout=300_000)
+    bring(visit, "serve.json", '{"completed": 3, "mean_ttft_ms": 1, "mean_tpot_ms": NaN, "output_throughput": 2}')
+    expect(said).to_contain_text("mean_tpot_ms is null or NaN")
     bring(visit, "large.csv", "x" * (16 << 20) + "y")
     expect(said).to_contain_text("the most is 16 MiB")
     answer = visit.page.request.post(f"{visit.url}own/file?name=a.csv", data="what,price\n")
     assert answer.status == 403, "another site may send it"
     assert "skyline_own" not in {cookie["name"] for cookie in visit.page.context.cookies()}
+
+
+@pytest.mark.slow
+def test_of_a_gguf_file_its_name_is_sent_and_leads_to_the_model(visit: Visit) -> None:
+    bring(visit, "Qwen3.6-27B-Q4_K_M.gguf", "GGUF")
+    shown(visit, "Qwen/Qwen3.6-27B")
+    visit.page.locator("main").get_by_role("link", name="Model", exact=True).click()
+    expect(visit.page.get_by_role("heading", name="Qwen3.6-27B").first).to_be_visible()
+    assert visit.errors == []

@@ -1,14 +1,17 @@
 """Advisor: what to run on my machine, in which format, how fast, for how long a context, and on what evidence."""
 
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import duckdb
 import panel as pn
 import polars as pl
+from markupsafe import Markup
 
+from dashboards.charts.opening import with_pages
 from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data
-from dashboards.finding import address_of_device, address_of_model
+from dashboards.finding import address_of_device, address_of_model, judged
 from dashboards.pages.advisor.state import USUAL, AdvisorState
 from dashboards.pages.roofline.state import roofline_address
 from dashboards.parts import ability as words
@@ -16,6 +19,7 @@ from dashboards.parts import controls, engine_options, formats, page, theme
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact
 from dashboards.parts.how_far_off import address_of_error
+from dashboards.parts.names import linked, named
 from dashboards.parts.page import Content
 from dashboards.parts.table_card import TableCard, frame
 from dashboards.parts.templates import render
@@ -83,6 +87,7 @@ class Advisor:
         self.notes, self.answer = page.html(), page.html()
         self.offload = page.html()
         self.offload_card = page.card(self.offload, visible=False)
+        self.answer_card = page.card(self.answer)
         self.chart = RowsChart(_CHART)
         self.chart_card = ChartCard(_CHART, self.chart.figure)
         self.table = TableCard("advice", _FACTS, self._describe, self.data)
@@ -115,25 +120,32 @@ class Advisor:
         )  # fmt: skip
         return need, door, [machine.note] if machine.note else []
 
+    def _choosing(self, problem: str) -> Markup:
+        """A problem with the machine, in which each machine that could be meant chooses it."""
+        others = [pair for pair in parse_qsl(self.state.address().lstrip("?")) if pair[0] != "machine"]
+        names = resolve_device(self.state.machine, self.data.door().devices).candidates
+        chosen = {name: f"advisor?{urlencode([('machine', name), *others])}" for name in names}
+        return linked(problem, addresses=chosen)
+
     def _advise(self) -> None:
         state = self.state
         try:
             need, door, notes = self._need()
             advice = advise(door, self.data.evidence(), need)
         except ProfilingError as error:
-            self.notes.object = page.notes([*self._settled, str(error)])
+            self.notes.object = page.notes([*self._settled, self._choosing(str(error))])
             self._show(None)
             return
         self.notes.object = page.notes([*self._settled, *notes])
         self._show(advice)
         fleet = need.fleet or Fleet(((door.device(need.accelerator), need.devices),))
         whole = f"{fleet.usable_memory_bytes / GIB:.1f} GiB usable{' in all' if len(fleet.devices) > 1 else ''}"
-        lasting = " ".join(advice.notes)
+        lasting = linked(" ".join(advice.notes), judged(self.data))
         self.chart_card.show(
             f"Most capable models that run on {need.machine}",
             f"{whole}; {int(state.context):,} tokens of context, {state.users} at a time; {advice.engine}", "",
             "Ability on the scale of the Epoch Capabilities Index, with its 90 % interval, minus what the format costs",
-            f"{lasting} Each model is shown in its highest-precision format that fits and is fast enough. "
+            lasting + " Each model is shown in its highest-precision format that fits and is fast enough. "
             "Where intervals overlap, the difference may be noise.",
         )  # fmt: skip
 
@@ -143,7 +155,7 @@ class Advisor:
         self.answer.object = (
             render(
                 __file__, "answer.html", best=advice.best, others=advice.within_noise, need=advice.need,
-                second=runs[1] if len(runs) > 1 else None, address_of_model=address_of_model,
+                second=runs[1] if len(runs) > 1 else None, address_of_model=address_of_model, named=named,
                 address_of_error=address_of_error, machine=self._machine_link(advice),
                 roofline=self._roofline(advice.best),
             )
@@ -155,6 +167,10 @@ class Advisor:
             render(__file__, "offload.html", offload=offloaded, address_of_model=address_of_model) if offloaded else ""
         )
         self.offload_card.visible = offloaded is not None
+        # Where no machine is meant there is nothing to frame.
+        for part in (self.answer_card, self.table.card):
+            part.visible = advice is not None
+        self.chart_card.column.visible = bool(runs)
         self.chart.show(dots(runs))
         rows = frame([{**candidate.row(), "group": _GROUPS[candidate.verdict]} for candidate in candidates])
         self.table.show("All candidates", "By verdict, most capable first", rows)
@@ -208,7 +224,7 @@ class Advisor:
         main = pn.Column(
             page.html(lead, margin=(0, 0, 12, 0)),
             self.notes,
-            page.card(self.answer),
+            self.answer_card,
             self.offload_card,
             self.chart_card.column,
             self.table.card,
@@ -251,4 +267,5 @@ def dots(runs: list[Candidate]) -> Rows:
         },
     ).with_columns(colour=pl.lit(theme.COLOURS[0]), mark=pl.lit("circle"), fill=pl.lit(0.85))  # fmt: skip
     names = [f"{run.model_id.rsplit('/', maxsplit=1)[-1]} · {run.weight_format}" for run in runs]
+    marks = with_pages(marks, {f"{run.model_id} in {run.weight_format}": run.model_id for run in runs})
     return Rows(names=names, marks=marks, axis="Ability (index points)", row_px=26)

@@ -1,6 +1,7 @@
 """How models of the page of ratings compare: over time, by category, with and without style, against each other."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -8,6 +9,7 @@ import polars as pl
 from analytics.ratings.series import FEWEST_COMMON
 from analytics.units import decimal
 from dashboards.charts import legend, ratings_history, win_rates
+from dashboards.charts.opening import with_pages
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
 from dashboards.pages.arena import boards as arena_boards
@@ -15,6 +17,7 @@ from dashboards.pages.arena import rows as arena_rows
 from dashboards.pages.arena.boards import ArenaState
 from dashboards.parts import controls, formats
 from dashboards.parts.chart_card import ChartCard
+from dashboards.parts.names import arena_pages
 from dashboards.parts.theme import OTHER_COLOUR, palette
 
 _DELTAS, _STYLES = "category_deltas", "style_control"
@@ -69,7 +72,7 @@ class Comparisons:
         if rows.is_empty():
             card.hide(title, _no_history(chosen, votes_id))
             return
-        swatches = self._history.show(history, chosen, breaks)
+        swatches = self._history.show(history, chosen, breaks, arena_pages(self._data, chosen))
         dates = history["as_of_date"].n_unique()
         subtitle = f"{formats.count(rows.height)} ratings on {formats.count(dates)} dates"
         card.show(title, subtitle, swatches, self._where(rows.height, "ratings"), more)
@@ -87,7 +90,7 @@ class Comparisons:
             self.history.hide(title, "No board in the series includes the chosen models.")
             return
         cuts = breaks.filter(pl.col("shift_points").is_null())["after_date"].to_list()
-        swatches = self._history.show(history, chosen, breaks, cuts)
+        swatches = self._history.show(history, chosen, breaks, arena_pages(self._data, chosen), cuts)
         dates, last = history["as_of_date"].n_unique(), str(series["as_of_date"].max())
         subtitle = (
             f"{formats.count(history.height)} ratings on {formats.count(dates)} dates up to the board of {last}, "
@@ -115,9 +118,10 @@ class Comparisons:
                 else "None of the chosen models is rated in another category.",
             )
             return
-        self._deltas.show(arena_rows.deltas(rows, chosen))
+        deltas, pages = arena_rows.deltas(rows, chosen), arena_pages(self._data, chosen)
+        self._deltas.show(replace(deltas, marks=with_pages(deltas.marks, pages)))
         styles = palette(chosen)
-        lines = [legend.Entry(name, *styles[name]) for name in chosen if name in drawn["model"]]
+        lines = [legend.Entry(name, *styles[name], page=pages.get(name)) for name in chosen if name in drawn["model"]]
         lines.append(legend.Entry("95 % interval of the category rating", OTHER_COLOUR, "bar"))
         several = drawn["category"].n_unique()
         subtitle = "1 category" if several == 1 else f"{several} categories, the most discriminating first"
@@ -140,7 +144,8 @@ class Comparisons:
         best = rows.sort("rank_plain", "rank_controlled", "model").head(_STYLED)
         named = rated.select("model", "licence_class").unique("model", keep="first")
         models = best.select("model").join(named, on="model", how="left", maintain_order="left")
-        self._styles.show(arena_rows.styles(rows, models))
+        ranks = arena_rows.styles(rows, models)
+        self._styles.show(replace(ranks, marks=with_pages(ranks.marks, arena_pages(self._data, ranks.names))))
         moved = [abs(before - after) for before, after in rows.select("rank_plain", "rank_controlled").iter_rows()]
         changed = sum(distance > 0 for distance in moved)
         there_are = formats.count(rows.height)
@@ -180,7 +185,7 @@ class Comparisons:
             rates, measure = self._data.ask("arena_win_rates", **keys), self._state.wins
             more += " Pairs that never met are empty."
             card.came_from("arena_win_rates", keys)
-        pairs = self._wins.show(rates, models, measure)
+        pairs = self._wins.show(rates, models, measure, arena_pages(self._data, models))
         subtitle = f"How often the model of a row beats that of a column, in %, {_WINS[measure]}"
         card.show(title, subtitle, win_rates.scale(measure), self._where(pairs, "ordered pairs"), more)
 

@@ -1,12 +1,14 @@
 """The page of arena ratings: one board or set of votes, its models with intervals, and how they compare."""
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import panel as pn
 import polars as pl
 
 from dashboards.charts import legend, ratings_classes, ratings_history
+from dashboards.charts.opening import with_pages
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data, sql_with_values
 from dashboards.pages.arena import boards as arena_boards
@@ -18,6 +20,7 @@ from dashboards.parts import controls, filters, formats, page
 from dashboards.parts.benchmarks import categories
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact, FactTable, interval
+from dashboards.parts.names import arena_pages, linked
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.templates import block
@@ -166,8 +169,9 @@ class Arena(SessionPage[ArenaState]):
         self._draw_ratings()
         self.comparisons.against_each_other(self.shown)
         words = pl.col("licence_class").fill_null(ratings_classes.UNKNOWN)
-        named = self.shown.join(
-            self.data.ask("arena_model_pages"), left_on="model", right_on="name", how="left", maintain_order="left"
+        pages = arena_pages(self.data, self.shown["model"])
+        named = self.shown.with_columns(
+            pl.col("model").replace_strict(pages, default=None, return_dtype=pl.String).alias("page_of")
         )
         self.table.show(
             named.with_columns(words.replace_strict(ratings_classes.WORDS, default=None).alias("licence_words"))
@@ -186,7 +190,7 @@ class Arena(SessionPage[ArenaState]):
         drawn = rated if state.top == "all" else rated.head(int(state.top))
         is_rank = state.show == "ranks"
         rows = arena_rows.ranks(drawn) if is_rank else arena_rows.ratings(drawn)
-        self.ratings.show(rows)
+        self.ratings.show(replace(rows, marks=with_pages(rows.marks, arena_pages(self.data, rows.names))))
         lines = ratings_classes.entries(drawn["licence_class"])
         if drawn["rating_lower"].is_not_null().any():
             lines.append(legend.Entry("best to worst rank" if is_rank else "95 % interval", OTHER_COLOUR, "bar"))
@@ -206,7 +210,8 @@ class Arena(SessionPage[ArenaState]):
         if unrated:
             more += f" {formats.count(unrated)} models cannot be rated from these votes; the table says why."
         title = "Rank spread" if is_rank else "Ratings"
-        card.show(title, finding, legend.swatches(_RATINGS, lines), where, more)
+        leader = arena_pages(self.data, first["model"])
+        card.show(title, linked(finding, pages=leader), legend.swatches(_RATINGS, lines), where, more)
         if arena_boards.votes_id(self.state) is None:
             card.came_from("arena_board", arena_boards.board_of(state))
         else:

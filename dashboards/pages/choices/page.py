@@ -189,8 +189,8 @@ class Choices:
             for label, row in picks.values()
         ]
         fits, total = formats.count(self.fitting.height), formats.count(self.judged.height)
-        self.answers.object = block(
-            "heading", f"{fits} of {total} models pass on {self.state.hardware}",
+        self.answers.object = page.heading(
+            f"{fits} of {total} models pass on {self.state.hardware}",
             f"{self._conditions()}. Each in the highest precision that fits{self._cost_of_bits()}{self._newer()}",
         ) + block("answers", list(map(Markup, cards)))  # fmt: skip
 
@@ -259,12 +259,12 @@ class Choices:
         self.dropped.show(left_out)
         counts = left_out.group_by(_kind(pl.col("reason")).alias("kind")).len().sort("len", descending=True)
         reasons = "; ".join(f"{formats.count(count)} {kind}" for kind, count in counts.iter_rows())
-        self.fits_heading.object = block(
-            "heading", "Models that pass",
+        self.fits_heading.object = page.heading(
+            "Models that pass",
             f"{formats.count(self.fitting.height)}, best first. Click one for details.",
         )  # fmt: skip
-        self.dropped_heading.object = block(
-            "heading", "Why the others were left out",
+        self.dropped_heading.object = page.heading(
+            "Why the others were left out",
             f"{formats.count(left_out.height)}: {reasons}. “You have” is what the engine will use: 90 % of what "
             f"the device reports.{_SHARING if self.state.devices != '1' else ''}",
         )  # fmt: skip
@@ -284,7 +284,8 @@ class Choices:
             missing = rows.filter(~pl.col("is_choosable")).sort("models", descending=True).head(2)
             why = "; ".join(f"{formats.count(row['models'])}: {row['outcome']}" for row in missing.to_dicts())
             total = formats.count(int(rows["models"].sum()))
-            parts.append(f"{formats.boards(source)}: {formats.count(choosable)} of {total} can be placed ({why})")
+            reasons = f" ({why})" if why else ""
+            parts.append(f"{formats.boards(source)}: {formats.count(choosable)} of {total} can be placed{reasons}")
         return page.caption(". ".join(parts) + '. All of it: `skyline sql "FROM marts.choice_coverage"`.')
 
     def _turn_round(self) -> None:
@@ -315,8 +316,8 @@ class Choices:
                 f"The cheapest to rent is {count}{row['accelerator']} at ${row['usd_per_hour']:.2f} "
                 f"an hour, with {row['model_id']} in {rules.PRECISIONS[row['precision']]}."
             )
-        self.reverse_heading.object = block(
-            "heading", "The reverse question: the cheapest hardware for a given quality",
+        self.reverse_heading.object = page.heading(
+            "The reverse question: the cheapest hardware for a given quality",
             f"{line} Hardware without a listed rental price comes last, by energy.",
         )  # fmt: skip
 

@@ -10,6 +10,7 @@ from dashboards.finding import address_of_model
 from dashboards.parts import formats
 from dashboards.parts.choices import PRECISIONS, ROOFLINE_WEIGHTS
 from dashboards.parts.declared_table import interval
+from dashboards.parts.names import named
 from dashboards.parts.templates import render
 
 
@@ -70,7 +71,7 @@ def answer(label: str, row: dict[str, Any], kwh: float, near: int) -> str:
         ("Carbon", carbon),
         ("Licence", row["licence"] or "not stated"),
     ]
-    return render(__file__, "answer.html", label=label, row=row, lines=lines, roofline=roofline_address(row),
+    return render(__file__, "answer.html", label=named(label), row=row, lines=lines, roofline=roofline_address(row),
         page=address_of_model(row["model_id"]),
     )  # fmt: skip
 

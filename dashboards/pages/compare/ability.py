@@ -7,6 +7,7 @@ import polars as pl
 
 from analytics.statistics.normal import TWO_SIDED_90
 from dashboards.charts import legend
+from dashboards.charts.opening import with_pages
 from dashboards.charts.ratings import Rows
 from dashboards.parts import ability as words
 from dashboards.parts import formats, theme
@@ -51,12 +52,17 @@ def marks(abilities: pl.DataFrame, models: Sequence[str]) -> Rows:
             }
         )  # fmt: skip
     height = max(24, 10 + 11 * len(models))
-    return Rows([words.domain(name) for name in domains], pl.DataFrame(rows), "Ability (index points)", row_px=height)
+    return Rows(
+        [words.domain(name) for name in domains],
+        with_pages(pl.DataFrame(rows), {name: name for name in models}),
+        "Ability (index points)",
+        row_px=height,
+    )
 
 
 def swatches(models: Sequence[str]) -> str:
     """Legend as HTML."""
-    lines = [legend.Entry(model, theme.COLOURS[i], theme.MARKS[i]) for i, model in enumerate(models)]
+    lines = [legend.Entry(model, theme.COLOURS[i], theme.MARKS[i], page=model) for i, model in enumerate(models)]
     return legend.swatches(NAME, [*lines, legend.Entry("90 % interval", theme.OTHER_COLOUR, "bar")])
 
 

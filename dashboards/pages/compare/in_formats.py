@@ -5,6 +5,7 @@ from typing import Any
 import panel as pn
 import polars as pl
 
+from dashboards.charts.opening import with_pages
 from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data
 from dashboards.pages.compare.state import CompareState
@@ -139,4 +140,5 @@ def marks(results: list[Comparison]) -> Rows:
         )  # fmt: skip
     sides = [comparison.side for comparison in results]
     names = [f"{side.weight_format} · {side.model_id.rsplit('/', 1)[-1]}" for side in sides]
-    return Rows(names, pl.DataFrame(rows), "Ability (index points)", row_px=30)
+    pages = {comparison.name: comparison.side.model_id for comparison in results}
+    return Rows(names, with_pages(pl.DataFrame(rows), pages), "Ability (index points)", row_px=30)

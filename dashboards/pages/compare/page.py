@@ -32,8 +32,8 @@ _FACTS = {
     "parameters_active": "Active parameters", "model_type": "Kind of training", "licence": "Licence",
     "licence_class": "Licence class", "release_date": "Released", "release_basis": "Basis of the date",
     "is_on_hub": "Weights on the hub", "is_merged": "Made by merging", "is_official_provider": "Official provider",
-    "architecture_id": "Runs as", "architecture_evidence": "which is known by", "open_llm_v2_precision": "Measured in",
-    "open_llm_v2_as_of_date": "Open LLM v2 of", "arena_as_of_date": "Arena of",
+    "architecture_id": "Runs as", "architecture_evidence": "Architecture known by",
+    "open_llm_v2_precision": "Measured in", "open_llm_v2_as_of_date": "Open LLM v2 of", "arena_as_of_date": "Arena of",
 }  # fmt: skip
 
 
@@ -208,6 +208,8 @@ class Compare:
                 cells = _against_first([_arena(rows[model]) for model in models])
             elif column.startswith("parameters"):
                 cells = [formats.parameters(rows[model][column]) for model in models]
+            elif column == "licence_class":
+                cells = [formats.label(formats.value(rows[model][column])) for model in models]
             else:
                 cells = [formats.value(rows[model][column]) for model in models]
             lines.append([label, *cells])

@@ -9,7 +9,7 @@ import polars as pl
 
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data
-from dashboards.finding import address_of_device
+from dashboards.finding import address_of_device, judged
 from dashboards.pages.advisor.page import dots
 from dashboards.pages.device import facts
 from dashboards.pages.device.state import DeviceState
@@ -17,6 +17,7 @@ from dashboards.parts import ability as words
 from dashboards.parts import controls, how_far_off, page, subject
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact
+from dashboards.parts.names import linked
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.table_card import TableCard, frame
@@ -301,7 +302,8 @@ class DevicePage(SessionPage[DeviceState]):
         )  # fmt: skip
         self.best.show(
             "What runs best on it", f"for {state.use}, {context:,} tokens of context, one request", frame(
-                [run.row() for run in runs]), " ".join(advice.notes) + how_far_off.links(how_far_off.FIRST_TOKEN),
+                [run.row() for run in runs]),
+            linked(" ".join(advice.notes), judged(self.data)) + how_far_off.links(how_far_off.FIRST_TOKEN),
             empty="No evaluated model runs like this; the Advisor says what each would need.",
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from dashboards.pages.how_far_off.state import ALL_STAGES, GROUPS, HowFarOffStat
 from dashboards.parts import controls, own_measurements, page
 from dashboards.parts.chart_card import ChartCard
 from dashboards.parts.declared_table import Fact
+from dashboards.parts.names import named
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.table_card import TableCard
@@ -55,9 +56,9 @@ _OWN = {
     "naive_mdape_pct": Fact("Rule of thumb, error (%)", "0.0", 110),
 }
 _WORST = {
-    "stage": Fact("Stage", width=170),
     "model": Fact("Model", width=200, link="model/"),
-    "device": Fact("Device", width=140, link="device/"),
+    "device": Fact("Device", width=140, link="device/", stays=True),
+    "stage": Fact("Stage", width=170),
     "ratio": Fact("Predicted over measured", "0.00", 100, stays=True),
     "known_causes": Fact("Possible causes", width=380, wraps=True),
     "engine": Fact("Engine", width=120),
@@ -103,10 +104,12 @@ class HowFarOff(SessionPage[HowFarOffState]):
     def _draw(self) -> None:
         self.notes.object = page.notes(self._notes)
         stage = self.state.stage
-        chosen, named = text.rows_of(self.shipped, stage)
-        self.answer.object = block("lead", text.first_sentence(self.shipped, stage))
-        self.dots.show(text.dots(chosen, named))
-        title = f"Error of {stage}, by engine" if named == "engine" else "Error by what is timed, all engines together"
+        chosen, row_name = text.rows_of(self.shipped, stage)
+        self.answer.object = block("lead", named(text.first_sentence(self.shipped, stage)))
+        self.dots.show(text.dots(chosen, row_name))
+        title = (
+            f"Error of {stage}, by engine" if row_name == "engine" else "Error by what is timed, all engines together"
+        )
         self.dots_card.show(
             title, "on devices and models left out of the fit; lower is better",
             legend.swatches(_ERRORS, [legend.Entry(*entry) for entry in text.LEGEND]),
@@ -114,7 +117,7 @@ class HowFarOff(SessionPage[HowFarOffState]):
             "Devices left out: how far off an engine is on a device without measurements. Models left out: on a "
             "measured device, with a model that is new. Hover to see the range of 80 % of measurements.",
         )  # fmt: skip
-        listed = chosen if named == "engine" else self.shipped
+        listed = chosen if row_name == "engine" else self.shipped
         self.table.show("Every held-out error", "median by what is timed and engine", text.side_by_side(listed))
         if self.rows.height:
             self._draw_own()

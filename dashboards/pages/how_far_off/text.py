@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from dashboards.charts.opening import with_pages
 from dashboards.charts.ratings import Rows
 from dashboards.parts import formats, theme
 from profiling.accuracy.held_out import ALL_ENGINES
@@ -116,13 +117,14 @@ def own_sentence(rows: pl.DataFrame, predicted: pl.DataFrame) -> str:
 
 def drawn(predicted: pl.DataFrame, unit: str, by: str) -> pl.DataFrame:
     """Points of the picture, of one unit."""
-    return predicted.filter(pl.col("unit") == unit).with_columns(
+    chosen = predicted.filter(pl.col("unit") == unit).with_columns(
         group=pl.col("stage" if by == "batch" else by).fill_null("not stated"),
         name=pl.format("{} on {}", pl.col("model").fill_null("?"), pl.col("device").fill_null("?")),
         facts=pl.struct("stage", "engine", "predicted", "measured", "source").map_elements(
             _facts, return_dtype=pl.String
         ),
     )
+    return with_pages(chosen, {model: model for model in chosen["model"].drop_nulls()}, "model")
 
 
 def _facts(row: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import polars as pl
 
 from analytics.units import counted
 from dashboards.charts import legend, openness
+from dashboards.charts.opening import with_pages
 from dashboards.charts.ratings import Rows, RowsChart
 from dashboards.data import Data, sql_with_values
 from dashboards.pages.leaderboard import changes
@@ -186,7 +187,8 @@ def marks(rows: pl.DataFrame) -> Rows:
             "second": [words.rests_on(row) for row in rows.iter_rows(named=True)],
         }
     )  # fmt: skip
-    return Rows(rows["name"].to_list(), frame, "Ability (index points)")
+    pages = dict(rows.select("name", "model_id").iter_rows())
+    return Rows(rows["name"].to_list(), with_pages(frame, pages), "Ability (index points)")
 
 
 def finding(rows: pl.DataFrame) -> str:

@@ -160,7 +160,7 @@ class Measured(SessionPage[MeasuredState]):
         self.heads["trace"].object = page.about(
             Trace.NAME,
             f"Device during the run: {self.state.trace}",
-            f"n = {samples.height} samples",
+            f"{formats.count(samples.height)} samples",
             "sampled during the run",
         )
         self.no_trace.object = "" if there else page.caption("The device or its driver did not report this.")

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import functools
+from dataclasses import replace
 from typing import Any
 
 import panel as pn
@@ -9,6 +10,7 @@ import polars as pl
 
 from analytics.units import counted, decimal
 from dashboards.charts import gap, legend, progress, progress_demand, ratings_classes
+from dashboards.charts.opening import with_pages
 from dashboards.charts.ratings import RowsChart
 from dashboards.data import Data, sql_with_values
 from dashboards.pages.arena import boards as arena_boards
@@ -151,7 +153,8 @@ class OpenVsProprietary(SessionPage[OpenState]):
         above = "some" if board["unknown_above"] else "none"
         more = f"Models of unknown licence left out: {formats.count(left_out)}, {above} above the best open one. "
         unknown = "" if board["gap_points"] is None else words.unknown(board)
-        told = linked(text, pages=arena_pages(self.data, [board["best_open_model"], board["best_proprietary_model"]]))
+        names = [board[name] for name in ("best_open_model", "best_proprietary_model", "lag_model")]
+        told = linked(text, pages=arena_pages(self.data, names))
         self.headline.object = headline_html(told, unknown, (more if left_out else "") + self._where(board["models"]))
 
     def _where(self, n: int, what: str = "models") -> str:
@@ -174,7 +177,8 @@ class OpenVsProprietary(SessionPage[OpenState]):
         state = self.state
         day = dt.date.fromisoformat(state.date)
         is_whole = not (state.licence or state.organisation)
-        swatches = self.progress.show(self.shown, day, with_trend=state.trend and is_whole)
+        pages = arena_pages(self.data, self.shown["model"])
+        swatches = self.progress.show(self.shown, day, pages, with_trend=state.trend and is_whole)
         rated = self._board()["models"]
         undated = rated - self.models.height
         subtitle = f"{formats.count(self.shown.height)} of {formats.count(rated)} rated models"
@@ -246,7 +250,9 @@ class OpenVsProprietary(SessionPage[OpenState]):
             card.hide(title, "This source does not name developers.")
             return
         drawn = makers.head(_MOST_MAKERS)
-        self.makers.show(arena_rows.organisations(drawn))
+        makers_rows, pages = arena_rows.organisations(drawn), arena_pages(self.data, drawn["best_model"])
+        best = {maker: pages.get(model, "") for maker, model in drawn.select("organization", "best_model").iter_rows()}
+        self.makers.show(replace(makers_rows, marks=with_pages(makers_rows.marks, best)))
         lines = ratings_classes.entries(drawn["licence_class"])
         if drawn["gap_points_lower"].is_not_null().any():
             lines.append(legend.Entry("95 % interval", OTHER_COLOUR, "bar"))
@@ -263,7 +269,7 @@ class OpenVsProprietary(SessionPage[OpenState]):
         if sized.is_empty():
             card.hide(title, "No open model that moved the frontier has a known size.")
             return
-        swatches = self.demand.show(demand)
+        swatches = self.demand.show(demand, arena_pages(self.data, demand["model"]))
         subtitle = f"{counted(sized.height, 'open model')}, each the best of its side when released"
         if demand.height > sized.height:
             subtitle += f"; {demand.height - sized.height} of unknown size are not drawn"

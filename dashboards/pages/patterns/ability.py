@@ -74,7 +74,9 @@ class AbilityPatterns(SessionPage[AbilityPatternsState]):
             values[i, j] = row["above"]
             noise = "more than noise" if row["is_clear"] else "within noise"
             facts[i][j] = f"{words.estimate(row)} here, {row['overall']:.1f} overall: {noise}; {words.rests_on(row)}"
-        self.cells.show(values, models, [words.domain(name) for name in domains], (-_END, _END), facts, 1)
+        self.cells.show(
+            values, models, [words.domain(name) for name in domains], (-_END, _END), facts, 1, are_models=True
+        )
         clear = int(shown["is_clear"].sum())
         lines = [
             legend.Entry("worse than overall", SHADES[0], "square"),

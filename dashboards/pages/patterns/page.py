@@ -207,7 +207,10 @@ class PatternsPage(SnapshotPage[PatternsState]):
     def _draw_heat(self) -> None:
         state = self.state
         drawn = self.data.shared(_heat, *self._choice(), state.values, state.rows)
-        self.heat.show(drawn.values, drawn.names, self.benchmarks, drawn.ends, drawn.facts, drawn.digits)
+        self.heat.show(
+            drawn.values, drawn.names, self.benchmarks, drawn.ends, drawn.facts, drawn.digits,
+            are_models=state.rows == "models",
+        )  # fmt: skip
         label = next(text for text, name in _VALUES.items() if name == state.values)
         count = len(drawn.names)
         what = f"the best {count} models" if state.rows == "models" else f"means of {count} groups"

@@ -54,7 +54,7 @@ class Processors(SessionPage[ProcessorsState]):
         self._notes += self.state.follow_model(self.door)
         self.rows = pl.DataFrame()
         self.notes, self.answer = page.html(), page.html()
-        self.chart = RowsChart(_CHART, is_logarithmic=True)
+        self.chart = RowsChart(_CHART, is_logarithmic=True, opens="device")
         self.chart_card = ChartCard(
             _CHART, self.chart.figure, controls.radio(self.state, "show", dict(MEASURES), height=32)
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from dashboards.charts.legend import Entry
+from dashboards.charts.opening import with_pages
 from dashboards.charts.ratings import Rows
 from dashboards.parts import formats, theme
 from profiling.answers.processors import KINDS
@@ -70,11 +71,12 @@ def drawn(rows: pl.DataFrame, measure: Measure) -> Rows:
         for place, row in enumerate(chosen.iter_rows(named=True))
     ]  # fmt: skip
     names = [f"{row['accelerator']} · {row['kind']}" for row in chosen.iter_rows(named=True)]
+    pages = {f"{row['accelerator']} ({row['kind']})": row["accelerator"] for row in chosen.iter_rows(named=True)}
     schema = {
         "row": pl.Int64, "x": pl.Float64, "low": pl.Float64, "high": pl.Float64, "fill": pl.Float64,
         **dict.fromkeys(("colour", "mark", "name", "first", "second"), pl.String),
     }  # fmt: skip
-    return Rows(names=names, marks=pl.DataFrame(marks, schema), axis=measure.axis, row_px=24)
+    return Rows(names=names, marks=with_pages(pl.DataFrame(marks, schema), pages), axis=measure.axis, row_px=24)
 
 
 def legend(rows: pl.DataFrame) -> list[Entry]:

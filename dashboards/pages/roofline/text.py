@@ -10,6 +10,7 @@ from dashboards.finding import address_of_device, address_of_model
 from dashboards.pages.roofline.state import STAGES
 from dashboards.parts import formats, page
 from dashboards.parts.how_far_off import address_of_error
+from dashboards.parts.names import named
 from dashboards.parts.templates import render
 from profiling.answers.answer import Answer
 from profiling.devices.accelerators import GIB
@@ -57,8 +58,8 @@ def title(answer: Answer, letter: str = "") -> str:
     if answer.model.is_mixture_of_experts:
         sizes += f", {formats.parameters(answer.model.parameters_active)} active"
     return render(
-        __file__, "title.html", answer=answer, letter=letter,
-        line=f"{sizes}, {answer.model.attention_kind}. {describe(answer)}",
+        __file__, "title.html", title=named(f"{answer.model.name} on {answer.question.devices}"), letter=letter,
+        line=named(f"{sizes}, {answer.model.attention_kind}. {describe(answer)}"),
         model=address_of_model(answer.model.name), device=address_of_device(answer.device.name),
     )  # fmt: skip
 
@@ -91,7 +92,7 @@ def headline(answer: Answer) -> str:
         __file__,
         "headline.html",
         tiles=tiles,
-        rests_on=answer.rests_on,
+        rests_on=named(answer.rests_on),
         error=address_of_error(answer.estimate.basis.stage),
     )
 

@@ -63,7 +63,7 @@ class AbilityScaling(SessionPage[AbilityScalingState]):
         self.notes, self.plot = page.html(), pn.pane.Bokeh(sizing_mode="stretch_width", margin=(8, 0, 0, 0))
         self.heading, self.legend, self.below, self.sql = (page.html() for _ in range(4))
         self.chart, self.table = scaling.ScalingChart(), FactTable(_FACTS)
-        self.time = scatter.Scatter(lambda _entry: None, scatter.OVER_TIME)
+        self.time = scatter.Scatter(name=scatter.OVER_TIME)
         self.time_plot = pn.pane.Bokeh(sizing_mode="stretch_width", margin=(8, 0, 0, 0))
         self.time_heading, self.time_legend, self.time_below = (page.html() for _ in range(3))
         domains = {words.domain(name): name for name in fitted["domain"]}

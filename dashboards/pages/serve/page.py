@@ -16,7 +16,7 @@ from dashboards.pages.serve.state import ServeState
 from dashboards.parts import controls, engine_options, page
 from dashboards.parts.declared_table import Fact, FactTable
 from dashboards.parts.how_far_off import address_of_error
-from dashboards.parts.names import linked
+from dashboards.parts.names import linked, named
 from dashboards.parts.page import Content
 from dashboards.parts.session import SessionPage
 from dashboards.parts.templates import block, render
@@ -141,7 +141,7 @@ class Serve(SessionPage[ServeState]):
                 continue
             served = plan.served
             here = (1 / served.time_per_output_token_s[0], served.output_tokens_per_s / plan.split.devices)
-            drawn[name] = Curve(points, here)
+            drawn[name] = Curve(points, here, plan.accelerator)
             frames.append(points.select(pl.lit(name).alias("plan"), *points.columns))
         self.curves = pl.concat(frames) if frames else pl.DataFrame()
         each = promise.time_per_output_token_s
@@ -169,7 +169,7 @@ class Serve(SessionPage[ServeState]):
         self.fleets.object = render(
             __file__, "fleets.html", columns=columns, labels=list(columns[0]["cells"]) if columns else [],
             problems=[(fleet.name, fleet.problem) for fleet in fleets if fleet.plan is None],
-            notes=[fleet.note for fleet in fleets if fleet.note],
+            notes=[named(fleet.note) for fleet in fleets if fleet.note],
             verdict=linked(verdict, devices=[plan.accelerator for plan, _ in sized]),
         )  # fmt: skip
 

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import duckdb
 import panel as pn
 import polars as pl
 from bokeh.models import CustomJSTickFormatter
 
+from analytics.units import counted
 from dashboards.charts.matrix import Matrix, Row
 from dashboards.data import Data
 from dashboards.finding import address_of_device, address_of_model
@@ -13,7 +15,6 @@ from dashboards.pages.which_gpu import text
 from dashboards.pages.which_gpu.state import METRICS, MOST_MODELS, WhichGpuState, chosen
 from dashboards.parts import controls, engine_options, formats, page
 from dashboards.parts.page import Content
-from dashboards.parts.templates import block
 from profiling.answers.cost import POWER_USAGE_EFFECTIVENESS as PUE
 from profiling.answers.matrix import matrix
 from profiling.devices.accelerators import GIB
@@ -25,7 +26,7 @@ _RECKONED = (
     "accelerators",
 )  # fmt: skip
 _PRICED = ("prices", "grid", "show")
-_LESS_IS_BETTER = ("devices", "usd", "grams")
+_LESS_IS_BETTER = ("devices", "usd", "grams", "buy")
 _SEPARATOR = "|"
 
 
@@ -69,7 +70,8 @@ class WhichGpu:
         state = self.state
         choice = chosen(state, self.door)
         names = self._accelerators()
-        self.cells = matrix(self.door, choice.models, names, state.formats, state.question)
+        cells = matrix(self.door, choice.models, names, state.formats, state.question)
+        self.cells = text.with_purchase(cells, self._purchase_prices())
         notes = list(self._notes)
         if choice.beyond:
             notes.append(f"{choice.beyond} more models match; the {MOST_MODELS} smallest are shown. Narrow the size.")
@@ -81,6 +83,13 @@ class WhichGpu:
         self.notes.object = page.notes(notes)
         self._fill(choice.models, choice.alike, names)
         self._describe_matrix(names)
+
+    def _purchase_prices(self) -> pl.DataFrame:
+        """What devices cost to buy; none where the release does not hold it."""
+        try:
+            return self.data.ask("purchase_prices")
+        except duckdb.Error:
+            return pl.DataFrame(schema=text.PURCHASE)
 
     def _fill(self, models: tuple[str, ...], alike: Any, names: list[str]) -> None:
         metric = self.state.show
@@ -129,8 +138,8 @@ class WhichGpu:
         label = next(label for label, name in METRICS.items() if name == state.show)
         fits = self.cells.filter(pl.col("verdict") == "fits").height
         counts = f"{fits} of {self.cells.height} combinations fit on at most 128 devices; click one for its details"
-        sequences = f"{state.concurrency:,} sequences of {state.context:,} tokens"
-        self.heading.object = block("heading", label, f"{sequences}, decoding. {counts}.")
+        sequences = f"{counted(state.concurrency, 'sequence')} of {state.context:,} tokens"
+        self.heading.object = page.heading(label, f"{sequences}, decoding. {counts}.")
         calibrated = [name for name in names if name in self.door.calibrations]
         measured = f"Calibrated on measured kernels: {', '.join(calibrated)}; " if calibrated else ""
         rest = "all others by documented default efficiencies" if calibrated else "Documented default efficiencies"
@@ -139,7 +148,8 @@ class WhichGpu:
             f"Batch {state.concurrency:,}, context {state.context:,}, {state.question.kv_bits:g}-bit KV cache, engine "
             f"profile {state.engine}{engine_options.flags(state)}. Rates are of all sequences together, with an 80 % "
             f"interval (hover). {measured}{rest}, with a wide interval. "
-            f"Prices: the cheapest {offers} offer known, from the reference table with its source. "
+            f"Prices by the hour: the cheapest {offers} offer known, from the reference table with its source; to buy: "
+            "the newest listing of each device before tax, new or used as it says, without a computer around it. "
             f"Carbon of running alone, without making the hardware: {grid}, {grams:.0f} g CO₂e per kWh (CodeCarbon), "
             f"PUE {PUE}. GPUs needed: "
             "tensor parallel within a node of 8, whole nodes as pipeline stages beyond. The stronger the colour, "
@@ -172,8 +182,9 @@ class WhichGpu:
 
     def _rows(self) -> pl.DataFrame:
         units = {"tokens": "tokens_per_s", "usd": "usd_per_million_tokens", "grams": "g_co2e_per_million_tokens"}
+        bought = {"buy_likely": "usd_to_buy", "condition": "price_condition", "as_of_date": "price_as_of_date"}
         names = {f"{name}_{end}": f"{unit}_{end}" for name, unit in units.items() for end in ("low", "likely", "high")}
-        return self.cells.rename(names | {"tensor": "tensor_parallel", "pipeline": "pipeline_parallel"})
+        return self.cells.rename(names | bought | {"tensor": "tensor_parallel", "pipeline": "pipeline_parallel"})
 
     def _describe(self) -> dict[str, Any]:
         grid, grams = self._grid()

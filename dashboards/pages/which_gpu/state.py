@@ -28,7 +28,7 @@ USUAL_WEIGHTS = ("bf16", "fp8", "awq-4bit-g128")
 MOST_MODELS = 20
 METRICS = {
     "GPUs needed": "devices", "Tokens per second": "tokens", "USD per million tokens": "usd",
-    "g CO₂e per million tokens": "grams", "Largest batch": "max_batch",
+    "g CO₂e per million tokens": "grams", "Largest batch": "max_batch", "USD to buy": "buy",
 }  # fmt: skip
 
 

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
+
+from analytics.units import counted
 from dashboards.charts.matrix import Cell
 from dashboards.charts.memory_bar import gib
 from dashboards.finding import address_of_model
@@ -22,6 +25,8 @@ from profiling.errors import ProfilingError
 from profiling.memory.engines import engine_profile
 from profiling.memory.need import rule_of_thumb_gpus
 
+PURCHASE = {"accelerator": pl.String, "usd_per_device": pl.Float64, "condition": pl.String, "as_of_date": pl.Date}
+"""Columns of the query `purchase_prices`."""
 _UNITS = {"tokens": "tokens/s", "usd": "USD", "grams": "g"}
 _NAMED = 4  # models in a note
 _REFUSED = {"does not fit": "over 128", "no such products": "no such products"}
@@ -45,6 +50,17 @@ def cell(row: Mapping[str, Any], metric: str, best: Mapping[str, tuple[float, fl
     return Cell(_first(row, metric), _below(row, metric), _hint(row), _good(value, best.get(metric)))
 
 
+def with_purchase(cells: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
+    """Cells with what their devices cost to buy.
+
+    Args:
+        cells: By `profiling.answers.matrix.matrix`.
+        prices: Rows of `PURCHASE`, one per device that has a price.
+    """
+    priced = cells.join(prices, on="accelerator", how="left", maintain_order="left")
+    return priced.with_columns(buy_likely=pl.col("devices") * pl.col("usd_per_device")).drop("usd_per_device")
+
+
 def _first(row: Mapping[str, Any], metric: str) -> str:
     if metric == "devices":
         return str(row["devices"])
@@ -53,6 +69,8 @@ def _first(row: Mapping[str, Any], metric: str) -> str:
     likely = row[f"{metric}_likely"]
     if likely is None:
         return formats.MISSING
+    if metric == "buy":
+        return f"${likely:,.0f}"
     return f"${formats.significant(likely)}" if metric == "usd" else formats.significant(likely)
 
 
@@ -62,6 +80,8 @@ def _below(row: Mapping[str, Any], metric: str) -> str:
         return f"{formats.significant(rate)} tok/s" if rate is not None else "link unknown"
     if metric == "max_batch":
         return f"on {row['devices']} GPU{'s' if row['devices'] > 1 else ''}"
+    if metric == "buy":
+        return "no price" if row["buy_likely"] is None else f"{row['devices']} × {row['condition']}"
     if row[f"{metric}_likely"] is None:
         return {"usd": "no price", "grams": "power unknown", "tokens": "link unknown"}[
             metric if row["tokens_likely"] is not None else "tokens"
@@ -78,6 +98,8 @@ def _hint(row: Mapping[str, Any]) -> str:
             likely, low, high = map(formats.significant, ends)
             suffix = "" if metric == "tokens" else " per million tokens"
             parts.append(f"{likely} {unit}{suffix} (80 %: {low}–{high})")
+    if row["buy_likely"] is not None:
+        parts.append(f"${row['buy_likely']:,.0f} to buy")
     parts.append("calibrated" if row["is_calibrated"] else "not calibrated")
     return "; ".join(parts)
 
@@ -111,7 +133,8 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
     lines = [
         ("GPUs needed", f"{row['devices']} ({split})"),
         ("Rule of thumb, weights × 1.2", f"{rule}: {_compared(rule, row['devices'])}"),
-        ("Largest batch that fits", f"{formats.count(row['max_batch'])} sequences of {query.context:,} tokens"),
+        ("Largest batch that fits", f"{counted(row['max_batch'], 'sequence')} of {query.context:,} tokens"),
+        ("To buy", _bought(row)),
         ("Memory per device, at most", f"{gib(row['need_gib'])} of {gib(device.usable_memory_bytes / GIB)}"),
     ]
     try:
@@ -146,7 +169,7 @@ def details(door: Door, row: Mapping[str, Any], shared: Question, grid: str, gra
     power = f"{device.power_w:g} W rated" if device.power_w else "rated power not published"
     shares = ", ".join(f"{100 * share:.0f} %" for share in power_shares(device))
     sources = [
-        ("Batch", f"{query.batch:,} sequences decoding at {query.context:,} tokens each, always busy"),
+        ("Batch", f"{counted(query.batch, 'sequence')} decoding at {query.context:,} tokens each, always busy"),
         ("Price", price),
         ("Power", f"{power}; draw {shares} of it (low, likely, high)"),
         ("Energy", energy.explanation if energy else "the power of the device is not published"),
@@ -178,6 +201,14 @@ def _compared(rule: int, exact: int) -> str:
     if rule == exact:
         return "the same"
     return f"{abs(rule - exact)} too {'few' if rule < exact else 'many'}, as it knows neither cache nor engine"
+
+
+def _bought(row: Mapping[str, Any]) -> str:
+    if row["buy_likely"] is None:
+        return "no price known"
+    each = f"{row['devices']} × ${row['buy_likely'] / row['devices']:,.0f}"
+    dated = f", {row['as_of_date']}" if row["as_of_date"] else ""
+    return f"${row['buy_likely']:,.0f}: {each} ({row['condition']}{dated}), before tax, without a computer around them"
 
 
 def _interval(likely: float, low: float, high: float, unit: str) -> str:

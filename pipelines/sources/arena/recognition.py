@@ -48,6 +48,10 @@ def _table(file: Unread) -> Recognised | None:
     for layout, needed in EVIDENCE_COLUMNS.items():
         if needed <= columns:
             return _retrieved(RELEASE_DATES, layout, "release_dates", date_in_name(uri))
+    if {"model_a", "model_b"} <= columns:
+        raise UnknownBoardLayout(
+            f"{uri} has model_a and model_b, as votes do, and no column winner: add it, with model_a, model_b or tie."
+        )
     if columns == NAMES_COLUMNS:
         raise UnknownBoardLayout(f"{uri} lists keys and shown names of models but no ratings; the boards state both.")
     if any(layout.is_nearly(columns) for layout in BOARD_LAYOUTS):

@@ -322,6 +322,13 @@ PUBLISHED_FRONTS: Mapping[frozenset[str], str] = {
 }
 
 
+_TWICE = re.compile(r"(.+)_duplicated_\d+")
+
+
+def _is_figure(name: str) -> bool:
+    return re.fullmatch(r"-?[\d.]+(_duplicated_\d+)?", name) is not None
+
+
 def recognise(header: Sequence[str]) -> Layout:
     """The layout of a table with that header; columns beyond a layout are left unread.
 
@@ -332,9 +339,14 @@ def recognise(header: Sequence[str]) -> Layout:
         if layout.matches(header):
             return layout
     names = frozenset(header)
+    if sum(_is_figure(name) for name in header) > len(header) / 2:
+        raise UnknownLayout(
+            f"Line 1 holds values ({_listed(header, 4)}) where the names of columns belong; write them above it."
+        )
     # A column that is there twice, which polars renames so, leaves open which of them is meant.
-    twice = any(re.search(r"_duplicated_\d+$", name) for name in header)
-    if not twice and (readable := [layout for layout in LAYOUTS if layout.needed <= names]):
+    if twice := [match[1] for name in header if (match := _TWICE.fullmatch(name))]:
+        raise UnknownLayout(f"Line 1 names {_listed(twice)} more than once; keep one column of each name.")
+    if readable := [layout for layout in LAYOUTS if layout.needed <= names]:
         return max(readable, key=lambda layout: len(layout.known & names))
     closest = max(LAYOUTS, key=lambda layout: len(layout.known & names))
     missing, surplus = _listed(sorted(closest.needed - names)), _listed(closest.surplus(header))

@@ -5,27 +5,33 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipelines.sources.measurements.llama_bench import gguf_format, llama_bench
-from pipelines.sources.measurements.rows import Row, at, measured, milli
+from pipelines.sources.measurements.rows import DamagedMeasurements, Row, at, measured, milli, number_in
 
 Document = Mapping[str, Any]
 
 
 def vllm_serve(document: Document) -> Iterator[Row | None] | None:
     """`vllm bench serve --save-result`, and SGLang's `bench_serving`, which began as the same script."""
-    if not {"mean_ttft_ms", "mean_tpot_ms", "output_throughput", "completed"} <= document.keys():
+    # Without one of them it is a damaged file of this tool, and no other tool writes three.
+    if len(OF_SERVING & document.keys()) < len(OF_SERVING) - 1:
         return None
-    completed = float(document["completed"]) or 1.0
-    output_tokens, input_tokens = (document.get(name) or 0 for name in ("total_output_tokens", "total_input_tokens"))
+    completed, ttft_ms, tpot_ms, throughput = (
+        number_in(document, name) for name in ("completed", "mean_ttft_ms", "mean_tpot_ms", "output_throughput")
+    )
+    if not completed:
+        raise DamagedMeasurements("completed is 0: no request was answered, so nothing was measured")
+    output_tokens, input_tokens = (
+        number_in(document, name) if document.get(name) is not None else 0.0
+        for name in ("total_output_tokens", "total_input_tokens")
+    )
     backend = str(document.get("backend") or document.get("endpoint_type") or "").casefold()
     sglang = "sglang" in backend or ("dataset_name" in document and "model_id" not in document)
-    seconds = (milli(document["mean_ttft_ms"]) or 0.0) + (milli(document["mean_tpot_ms"]) or 0.0) * float(
-        output_tokens
-    ) / completed
+    seconds = (ttft_ms + tpot_ms * output_tokens / completed) / 1e3
     rate = document.get("request_rate")
     random = rate not in {None, "inf"} and str(rate) not in {"inf", "Infinity"}
     # Where requests come by themselves, the most that may be in flight is a bound and not how many there were.
     most = None if random else document.get("max_concurrency")
-    in_flight = most or float(document["completed"]) * seconds / float(document["duration"])
+    in_flight = most or completed * seconds / number_in(document, "duration")
     server = document.get("server_info")
     server = server if isinstance(server, Mapping) else {}
     ways = document.get("tensor_parallel_size") or server.get("tp_size")
@@ -39,19 +45,21 @@ def vllm_serve(document: Document) -> Iterator[Row | None] | None:
         "device_count": ways,
         "parallelism": f"TP{ways}" if ways else None,
         "batch": round(float(in_flight), 2),
-        "input_tokens": float(input_tokens) / completed,
-        "output_tokens": float(output_tokens) / completed,
+        "input_tokens": input_tokens / completed,
+        "output_tokens": output_tokens / completed,
         "note": f"Poisson {rate} req/s" if random else None,
     }
     return iter(
         (
-            measured("tpot_s", milli(document["mean_tpot_ms"]), "serving", **shared),
-            measured("ttft_s", milli(document["mean_ttft_ms"]), "serving", **shared),
-            measured("output_tokens_per_s", document["output_throughput"], "serving", **shared),
+            measured("tpot_s", tpot_ms / 1e3, "serving", **shared),
+            measured("ttft_s", ttft_ms / 1e3, "serving", **shared),
+            measured("output_tokens_per_s", throughput, "serving", **shared),
         )
     )
 
 
+OF_SERVING = frozenset({"mean_ttft_ms", "mean_tpot_ms", "output_throughput", "completed"})
+"""Fields that `vllm bench serve` always writes."""
 _SERVERS = (("sglang", "SGLang"), ("vllm", "vLLM"), ("trt", "TensorRT-LLM"), ("lmdeploy", "lmdeploy"))
 
 
@@ -60,7 +68,7 @@ def vllm_latency(document: Document) -> Iterator[Row | None] | None:
     if not {"avg_latency", "latencies"} <= document.keys():
         return None
     shared = {"source": "vllm bench latency", "engine": "vLLM", "n": len(document["latencies"])}
-    return iter((measured("request_s", document["avg_latency"], "generate", **shared),))
+    return iter((measured("request_s", number_in(document, "avg_latency"), "generate", **shared),))
 
 
 def vllm_throughput(document: Document) -> Iterator[Row | None] | None:
@@ -69,14 +77,16 @@ def vllm_throughput(document: Document) -> Iterator[Row | None] | None:
         return None
     note = "tokens of prompts and answers together; batch chosen by the engine"
     shared = {"source": "vllm bench throughput", "engine": "vLLM", "note": note, "n": document["num_requests"]}
-    return iter((measured("total_tokens_per_s", document["tokens_per_second"], "serving", **shared),))
+    return iter((measured("total_tokens_per_s", number_in(document, "tokens_per_second"), "serving", **shared),))
 
 
 def sglang_one_batch(document: Document) -> Iterator[Row | None] | None:
     """One line of SGLang's `bench_one_batch`: a prompt pass, and the median step."""
     if not {"prefill_latency", "batch_size", "input_len", "output_len"} <= document.keys():
         return None
-    batch, input_tokens, output_tokens = (float(document[name]) for name in ("batch_size", "input_len", "output_len"))
+    batch, input_tokens, output_tokens = (
+        number_in(document, name) for name in ("batch_size", "input_len", "output_len")
+    )
     shared = {
         "source": "sglang bench_one_batch",
         "engine": "SGLang",
@@ -85,7 +95,7 @@ def sglang_one_batch(document: Document) -> Iterator[Row | None] | None:
     }
     return iter(
         (
-            measured("ttft_s", document["prefill_latency"], "prefill", input_tokens=input_tokens, **shared),
+            measured("ttft_s", number_in(document, "prefill_latency"), "prefill", input_tokens=input_tokens, **shared),
             measured(
                 "tpot_s",
                 document.get("median_decode_latency"),
@@ -197,6 +207,62 @@ def _localscore(result: Document, shared: dict[str, Any]) -> Iterator[Row | None
             context_depth=input_tokens,
             **shared,
         )
+
+
+def lm_studio(document: Document) -> Iterator[Row | None] | None:
+    """An answer of LM Studio's own HTTP interface (`/api/v0/chat/completions`); the device is not in it."""
+    stats, usage, about = (document.get(name) for name in ("stats", "usage", "model_info"))
+    if not (isinstance(stats, Mapping) and isinstance(usage, Mapping) and "tokens_per_second" in stats):
+        return None
+    given, made = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    quantisation = str(at(about, "quant") or "") if isinstance(about, Mapping) else ""
+    is_gguf = isinstance(about, Mapping) and about.get("format") == "gguf"
+    shared = {
+        "source": "LM Studio", "engine": "lm-studio", "model_as_reported": document.get("model"), "batch": 1,
+        "engine_version": at(document, "runtime", "version"), "backend": at(document, "runtime", "name"),
+        "weight_format": f"gguf-{quantisation.casefold()}" if is_gguf and quantisation else None,
+    }  # fmt: skip
+    return iter(
+        (
+            measured("ttft_s", stats.get("time_to_first_token"), "prefill", input_tokens=given, **shared),
+            measured("tokens_per_s", stats["tokens_per_second"], "decode", output_tokens=made, context_depth=given,
+                     **shared),
+        )
+    )  # fmt: skip
+
+
+def ollama(document: Document) -> Iterator[Row | None] | None:
+    """An answer of Ollama's HTTP interface (`/api/generate`, `/api/chat`), whose last line holds the times."""
+    if not {"model", "created_at", "done"} <= document.keys():
+        return None
+    counted = ("prompt_eval_count", "prompt_eval_duration", "eval_count", "eval_duration")
+    given, reading, made, writing = (float(document.get(name) or 0) for name in counted)
+    shared = {"source": "Ollama's answers", "engine": "ollama", "model_as_reported": document["model"], "batch": 1,
+              "measured_on": _day(document["created_at"])}  # fmt: skip
+    read = measured("tokens_per_s", 1e9 * given / reading, "prefill", input_tokens=given, context_depth=0,
+                    **shared) if given and reading else None  # fmt: skip
+    written = measured("tokens_per_s", 1e9 * made / writing, "decode", output_tokens=made, context_depth=given,
+                       **shared) if made and writing else None  # fmt: skip
+    return iter([row for row in (read, written) if row is not None])
+
+
+def llama_server(document: Document) -> Iterator[Row | None] | None:
+    """An answer of llama-server (`/completion`, `/v1/chat/completions`) with its `timings`."""
+    timings = document.get("timings")
+    if not isinstance(timings, Mapping) or not {"predicted_n", "predicted_per_second"} <= timings.keys():
+        return None
+    kept = int(timings.get("cache_n") or 0)
+    given, made = kept + int(timings.get("prompt_n") or 0), timings["predicted_n"]
+    shared = {"source": "llama-server's answers", "engine": "llama.cpp", "model_as_reported": document.get("model"),
+              "batch": 1}  # fmt: skip
+    return iter(
+        (
+            measured("tokens_per_s", timings.get("prompt_per_second"), "prefill", input_tokens=given - kept,
+                     context_depth=kept, **shared),
+            measured("tokens_per_s", timings["predicted_per_second"], "decode", output_tokens=made,
+                     context_depth=given, **shared),
+        )
+    )  # fmt: skip
 
 
 def optimum_benchmark(document: Document) -> Iterator[Row | None] | None:
@@ -343,6 +409,9 @@ READERS = (
     llmfit,
     llmfit_shared,
     localscore,
+    lm_studio,
+    ollama,
+    llama_server,
     optimum_benchmark,
     aiperf,
     ml_energy,

@@ -1,4 +1,4 @@
-"""What llama-bench writes (JSON, JSON lines and CSV of the same fields, a table), and llama-batched-bench's table."""
+"""What llama-bench writes (JSON, JSON lines, CSV and SQL of the same fields, a table), and llama-batched-bench's."""
 
 import csv
 import io
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipelines.sources.measurements.rows import Row, measured
+from pipelines.sources.measurements.rows import Row, measured, number_in
 
 _DRIVER = re.compile(r"\s*\(RADV [^)]*\)")
 """What Mesa's driver of Vulkan adds to the names of AMD's devices."""
@@ -27,6 +27,7 @@ _DEVICE = re.compile(
 )
 """Lines in which the backends number and name the devices that they found."""
 _RATE = re.compile(r"([\d.]+)(?:\s*±\s*([\d.]+))?")
+_INSERT = re.compile(r"^INSERT INTO (?:llama_bench|test) \(([^)]*)\) VALUES \((.*)\);", re.MULTILINE)
 _BUILD = re.compile(r"build: \w+ \((\d+)\)")
 _FIELDS = {
     "ngl": "n_gpu_layers", "sm": "split_mode", "fa": "flash_attn", "dev": "devices", "ncmoe": "n_cpu_moe",
@@ -47,7 +48,21 @@ def llama_bench_csv(text: str) -> Iterator[Row | None] | None:
     lines = csv.DictReader(io.StringIO(text, newline=""))
     if not frozenset(lines.fieldnames or ()) >= {"n_prompt", "n_gen", "avg_ts"}:
         return None
-    return (row for line in lines for row in _rows(line))
+    return (row for line in lines for row in _rows(line, f"line {lines.line_num}, column "))
+
+
+def llama_bench_sql(text: str) -> Iterator[Row | None] | None:
+    """`llama-bench -o sql`: a row for each statement."""
+    runs = [
+        dict(zip((name.strip() for name in match[1].split(",")), _sql_values(match[2]), strict=False))
+        for match in _INSERT.finditer(text)
+    ]
+    read = [run for run in runs if {"n_prompt", "n_gen", "avg_ts"} <= run.keys()]
+    return (row for run in read for row in _rows(run)) if read else None
+
+
+def _sql_values(listed: str) -> list[str]:
+    return [match[1].replace("''", "'") for match in re.finditer(r"'((?:[^']|'')*)'", listed)]
 
 
 def llama_bench_markdown(text: str) -> Iterator[Row | None] | None:
@@ -152,9 +167,11 @@ def _printed_rows(cells: Mapping[str, str]) -> Iterator[Row | None]:
     )
 
 
-def _rows(run: Mapping[str, object]) -> Iterator[Row | None]:
-    """The row of one test."""
-    given, made, depth = (int(str(run.get(name) or 0)) for name in ("n_prompt", "n_gen", "n_depth"))
+def _rows(run: Mapping[str, object], where: str = "") -> Iterator[Row | None]:
+    """The row of one test; `where` says which of several it is."""
+    given, made, depth = (
+        int(number_in(run, name, where)) if run.get(name) else 0 for name in ("n_prompt", "n_gen", "n_depth")
+    )
     file = str(run.get("model_filename") or "").rsplit("/", 1)[-1]
     devices, parallelism = _layout(run)
     kinds = {str(run.get("type_k") or "f16"), str(run.get("type_v") or "f16")}
@@ -175,10 +192,10 @@ def _rows(run: Mapping[str, object]) -> Iterator[Row | None]:
         "sigma": run.get("stddev_ts"),
         "note": _note(run),
     }
-    rate = run.get("avg_ts")
+    rate = number_in(run, "avg_ts", where)
     if given and made:
         # A prompt and its answer together: tokens of both per second, so the time of one request.
-        taken = (given + made) / float(str(rate)) if rate and not depth else None
+        taken = (given + made) / rate if rate and not depth else None
         yield measured("request_s", taken, "request", input_tokens=given, output_tokens=made,
                        **(shared | {"sigma": None}))  # fmt: skip
     elif given:

@@ -10,7 +10,15 @@ from typing import Any
 import polars as pl
 
 from pipelines.sources.measurements import documents, llama_bench, mlperf, tables, texts
-from pipelines.sources.measurements.rows import SHARED_SCHEMA, Row, Stated, UnknownMeasurements, frame_of, measured
+from pipelines.sources.measurements.rows import (
+    SHARED_SCHEMA,
+    DamagedMeasurements,
+    Row,
+    Stated,
+    UnknownMeasurements,
+    frame_of,
+    measured,
+)  # fmt: skip
 from profiling.foreign import NotJson, parse_json
 from profiling.measure.bundle import SUFFIX as BUNDLE_SUFFIX
 from profiling.measure.bundle import UnusableBundle, is_complete, pack, unpack
@@ -21,20 +29,25 @@ LARGEST_FILE_BYTES = 1 << 28
 TABLES: Sequence[Read] = (tables.own, llama_bench.llama_bench_csv, tables.silicon)
 TEXTS: Sequence[Read] = (
     llama_bench.llama_bench_markdown,
+    llama_bench.llama_bench_sql,
     llama_bench.batched_bench,
     texts.serving,
     texts.ollama,
     texts.llama,
     texts.mlx,
+    texts.mlx_answer,
+    texts.lm_studio,
 )
 
 
 KNOWN = (
-    "our own CSV", "llama-bench (JSON, CSV, markdown)", "llama-batched-bench and llama-sweep-bench (text)",
+    "our own CSV", "llama-bench (JSON, CSV, SQL, markdown)", "llama-batched-bench and llama-sweep-bench (text)",
     "vllm bench serve (JSON, or as printed), latency and throughput (JSON)",
     "sglang bench_serving (JSON lines, or as printed) and bench_one_batch (JSON lines)", "llmfit bench (JSON)",
-    "ollama run --verbose (text)", "timings of llama-server and llama-completion (text)",
-    "mlx_lm.benchmark (text)", "LocalScore (JSON)", "optimum-benchmark (JSON)", "AIPerf and GenAI-Perf (JSON)",
+    "ollama run --verbose (text) and Ollama's answers (JSON)",
+    "timings of llama-server and llama-completion (text) and llama-server's answers (JSON)",
+    "mlx_lm.benchmark and mlx_lm.generate (text)", "lms chat --stats (text) and LM Studio's answers (JSON)",
+    "LocalScore (JSON)", "optimum-benchmark (JSON)", "AIPerf and GenAI-Perf (JSON)",
     "MLPerf logs of runs (text) and results of a round (JSON)", "ML.ENERGY (JSON)",
     "AIConfigurator's comparison runs (CSV)",
     "bundles of `skyline profile run` and `endpoint`", "files of `skyline profile share`",
@@ -69,15 +82,17 @@ def rows_of(text: str, uri: str) -> list[Row | None] | None:
     """Rows by the first reader that knows the text, or None.
 
     Raises:
-        UnknownMeasurements: a tool known here writes such a file, but not with these values.
+        DamagedMeasurements: a tool known here writes such a file, but not with these values.
     """
     try:
         rows = _rows_of(text, uri)
         return None if rows is None else list(rows)
+    except DamagedMeasurements as error:
+        raise DamagedMeasurements(f"{uri}: {error}") from error
     except UnknownMeasurements:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, csv.Error) as error:
-        raise UnknownMeasurements(f"{uri} holds a value that its tool does not write: {error}") from error
+        raise DamagedMeasurements(f"{uri} holds a value that its tool does not write: {error}") from error
 
 
 def _rows_of(text: str, uri: str) -> Iterable[Row | None] | None:
@@ -129,10 +144,19 @@ def _json(text: str, uri: str) -> Iterable[Row | None] | None:
                 raise UnknownMeasurements(f"{uri} is neither JSON nor JSON lines: {error}") from error
             return within
     several = document if isinstance(document, list) else [document]
-    read = [_document(each) for each in several if isinstance(each, dict)]
+    read = [_record(each, place, len(several)) for place, each in enumerate(several, 1) if isinstance(each, dict)]
     if not read or any(rows is None for rows in read):
         return None
     return (row for rows in read if rows is not None for row in rows)
+
+
+def _record(document: dict[str, Any], place: int, of: int) -> list[Row | None] | None:
+    """Rows of one of several documents in a file; which one it is, is said of what is wrong with it."""
+    try:
+        rows = _document(document)
+        return None if rows is None else list(rows)
+    except DamagedMeasurements as error:
+        raise DamagedMeasurements(f"record {place} of {of}, {error}" if of > 1 else str(error)) from error
 
 
 def _document(document: dict[str, Any]) -> Iterator[Row | None] | None:

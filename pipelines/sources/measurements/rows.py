@@ -1,5 +1,6 @@
 """Rows of `core.end_to_end_measurements`: their columns, and what a user says where a file is silent."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -19,6 +20,10 @@ class UnknownMeasurements(ValueError):
     """A file that no benchmark tool known here writes."""
 
 
+class DamagedMeasurements(UnknownMeasurements):
+    """A file of a tool known here with something else where a number belongs; the message names the field."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stated:
     """What the user says of a file; it fills what the file leaves open, and overrules nothing."""
@@ -34,6 +39,27 @@ class Stated:
     input_tokens: float | None = None
     output_tokens: float | None = None
     batch: float | None = None
+
+
+def number_in(document: Mapping[str, Any], field: str, where: str = "") -> float:
+    """The number from 0 on that a tool writes into a field whatever it measured.
+
+    Args:
+        document: What the tool wrote.
+        field: Its key.
+        where: Which of several runs it is, as `line 3, `.
+
+    Raises:
+        DamagedMeasurements: There is no such number.
+    """
+    value = document.get(field)
+    read = _number(value)
+    if read is not None and 0 <= read < math.inf:
+        return read
+    shown = "is missing" if field not in document else "is null or NaN" if value is None else f"is {value!r:.40}"
+    raise DamagedMeasurements(
+        f"{where}{field} {shown}, and must be a number from 0 on: run the benchmark again, or correct the field"
+    )
 
 
 def measured(metric: str, value: object, stage: str, **rest: object) -> Row | None:

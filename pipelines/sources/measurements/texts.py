@@ -1,9 +1,9 @@
-"""Text that tools print: serving benchmarks of vLLM and SGLang, timings of Ollama, llama.cpp and MLX."""
+"""Text that tools print: serving benchmarks of vLLM and SGLang, timings of Ollama, llama.cpp, MLX and LM Studio."""
 
 import re
 from collections.abc import Iterator
 
-from pipelines.sources.measurements.documents import vllm_serve
+from pipelines.sources.measurements.documents import OF_SERVING, vllm_serve
 from pipelines.sources.measurements.rows import Row, measured
 
 _OLLAMA = re.compile(
@@ -16,6 +16,20 @@ _OLLAMA = re.compile(
 _MLX = re.compile(
     r"Timing with prompt_tokens=(?P<given>\d+), generation_tokens=(?P<made>\d+), batch_size=(?P<batch>\d+)\..*?"
     r"Averages: prompt_tps=(?P<read>[\d.]+), generation_tps=(?P<written>[\d.]+)",
+    re.DOTALL,
+)
+
+
+_MLX_ANSWER = re.compile(
+    r"^Prompt: (?P<given>\d+) tokens, (?P<read>[\d.]+) tokens-per-sec\s+"
+    r"^Generation: (?P<made>\d+) tokens, (?P<written>[\d.]+) tokens-per-sec",
+    re.MULTILINE,
+)
+
+
+_LM_STUDIO = re.compile(
+    r"Prediction Stats:.*?Tokens/Second: (?P<written>[\d.]+).*?Prompt Tokens: (?P<given>\d+).*?"
+    r"Predicted Tokens: (?P<made>\d+)",
     re.DOTALL,
 )
 
@@ -47,7 +61,8 @@ def serving(text: str) -> Iterator[Row | None] | None:
     """Blocks that `vllm bench serve` and SGLang's `bench_serving` print, with model and devices of a command above."""
     blocks = _BLOCK.finditer(text) if _HEAD in text else ()
     documents = [document for block in blocks if (document := _printed(block, text))]
-    read = [rows for document in documents if (rows := vllm_serve(document)) is not None]
+    whole = (document for document in documents if document.keys() >= OF_SERVING)  # others are quoted in part
+    read = [rows for document in whole if (rows := vllm_serve(document)) is not None]
     return (row for rows in read for row in rows) if read else None
 
 
@@ -77,6 +92,16 @@ def mlx(text: str) -> Iterator[Row | None] | None:
     return _rates(_MLX, text, "mlx_lm.benchmark", "mlx")
 
 
+def mlx_answer(text: str) -> Iterator[Row | None] | None:
+    """What `mlx_lm.generate` prints after an answer; model and device are not in it."""
+    return _rates(_MLX_ANSWER, text, "mlx_lm.generate", "mlx")
+
+
+def lm_studio(text: str) -> Iterator[Row | None] | None:
+    """What `lms chat --stats` prints after an answer: the rate of writing; model and device are not in it."""
+    return _rates(_LM_STUDIO, text, "lms chat --stats", "lm-studio")
+
+
 def _rates(pattern: re.Pattern[str], text: str, source: str, engine: str) -> Iterator[Row | None] | None:
     """Rates of reading and writing of every run found; None where there is none. One request, unless it says more."""
     runs = list(pattern.finditer(text))
@@ -86,7 +111,8 @@ def _rates(pattern: re.Pattern[str], text: str, source: str, engine: str) -> Ite
 def _run(run: re.Match[str], source: str, engine: str) -> Iterator[Row | None]:
     input_tokens, output_tokens, batch = int(run["given"]), int(run["made"]), int(run.groupdict().get("batch", 1))
     shared = {"source": source, "engine": engine, "batch": batch}
-    yield measured("tokens_per_s", run["read"], "prefill", input_tokens=input_tokens, context_depth=0, **shared)
+    if read := run.groupdict().get("read"):
+        yield measured("tokens_per_s", read, "prefill", input_tokens=input_tokens, context_depth=0, **shared)
     yield measured(
         "tokens_per_s", run["written"], "decode", output_tokens=output_tokens, context_depth=input_tokens, **shared
     )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from math import inf
 
 from profiling.devices.device import GIB, GIGA, Accelerator
 from profiling.devices.names import Resolved, resolve_device
 
 _LEAST_REPORTED = 0.8
 """Share of what is sold that a driver reports at least: with less it means a part of the card (a die of an MI250X)."""
+
+
+_SHARED = re.compile(r" GPU \(\d+ ?GB\)$")
+"""Drivers of Intel write what of the machine's memory they may take behind the name: Arc(TM) 140V GPU (16GB)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +91,35 @@ def known_devices(machine: Machine) -> tuple[Found, ...]:
 
 
 def _gpu(gpu: Gpu, machine: Machine) -> Found:
-    label = gpu.name
+    label = _SHARED.sub("", gpu.name)
     if gpu.cores:
         label += f" {gpu.cores}-core"
+    found = _named(gpu, machine, label)
+    # Graphics of a processor often bear a brand alone ("Radeon Graphics"), where the processor's name says which.
+    # One with more memory than is left to the system (96 of 128 GB) is that of a processor as well.
+    is_inside = gpu.shares_memory or gpu.memory_bytes is None or gpu.memory_bytes > (machine.memory_bytes or inf)
+    if found.device is None and machine.processor and is_inside:
+        by_processor = _named(gpu, machine, machine.processor.name)
+        if by_processor.device is not None and by_processor.device.unified_memory:
+            return by_processor
+    if found.device is None and gpu.shares_memory:
+        return _slowest_of_several(gpu, machine, label) or found
+    return found
+
+
+def _slowest_of_several(gpu: Gpu, machine: Machine, label: str) -> Found | None:
+    """Of processors with graphics of one name (Adreno X1-85) the one that computes least; None where a card is one."""
+    names = resolve_device(label).candidates
+    several = [answer.devices[0][0] for answer in map(resolve_device, names) if answer.devices]
+    if not several or not all(device.unified_memory for device in several):
+        return None
+    slowest = min(several, key=lambda device: device.peaks.get("fp16", 0.0))
+    note = f"{gpu.name} is taken as {slowest.name}, which computes least of {', '.join(names)}"
+    return replace(_named(gpu, machine, slowest.name), note=note)
+
+
+def _named(gpu: Gpu, machine: Machine, label: str) -> Found:
+    """The device of that name, with the memory that was reported."""
     answer = resolve_device(label)
     match = answer.devices[0][0] if answer.devices else answer.fullest
     shares = gpu.shares_memory or (match is not None and match.unified_memory)
@@ -101,6 +133,9 @@ def _gpu(gpu: Gpu, machine: Machine) -> Found:
     if not answer.devices:
         return Found(name=gpu.name, reported_by=gpu.reported_by, device=None, note=answer.note)
     device = answer.devices[0][0]
+    if gpu.shares_memory and not device.unified_memory:  # "Arc Graphics": no card of that brand is meant
+        note = f"{gpu.name} is part of a processor that is not in the table of devices"
+        return Found(name=gpu.name, reported_by=gpu.reported_by, device=None, note=note)
     if size:
         # What is measured here goes before what is known of others.
         device = replace(device, reported_memory_bytes=size)

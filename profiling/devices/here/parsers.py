@@ -19,6 +19,10 @@ _LEAST_GPU_BYTES = 2**30
 """Graphics of a processor with less of its own share the memory of the machine."""
 
 
+_ONLY_DISPLAYS = re.compile(r"Basic Display|Virtual|Remote|Hyper-V|DisplayLink|Indirect Display|SVGA|ASPEED|Matrox")
+"""Adapters that show pictures and compute nothing: of virtual machines, of docks, of a server's management."""
+
+
 class UnreadableOutput(ProfilingError):
     """What a command printed is not what such commands print."""
 
@@ -75,9 +79,8 @@ def _amd(name: str, vram: float | None, reported_by: str) -> Gpu:
     # "Navi 21 [Radeon RX 6800/6800 XT / 6900 XT]": the marketing name is in the brackets.
     inner = re.search(r"\[([^\[\]]+)\]$", name)
     is_integrated = vram is not None and vram < _LEAST_GPU_BYTES
-    return Gpu(
-        name=inner[1] if inner else name, memory_bytes=vram, reported_by=reported_by, shares_memory=is_integrated
-    )
+    whole = (inner[1] if inner else name).removesuffix(" VF")  # a card that is passed whole to a virtual machine
+    return Gpu(name=whole, memory_bytes=vram, reported_by=reported_by, shares_memory=is_integrated)
 
 
 def lspci(text: str) -> dict[str, str]:
@@ -191,7 +194,7 @@ def windows(text: str) -> tuple[Processor | None, float | None, Modules | None, 
         name = str(entry.get("Name") or "")
         capped = _number(str(entry.get("AdapterRAM") or ""))
         size = sized.get(name) or (capped if capped and capped < _LEAST_GPU_BYTES else None)
-        if name and "Basic Display" not in name and "Virtual" not in name and "Remote" not in name:
+        if name and not _ONLY_DISPLAYS.search(name):
             shares = size is not None and size < _LEAST_GPU_BYTES
             gpus.append(Gpu(name=name, memory_bytes=size, reported_by="Windows", shares_memory=shares))
     slowest = min(rates, default=0)

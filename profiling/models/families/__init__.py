@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from profiling.models.architecture import Architecture
 from profiling.models.families import (
     compressed,
+    differential,
     encoders,
     hybrids,
     images,
@@ -34,6 +35,7 @@ _OWN: Mapping[str, Callable[[Config], Architecture]] = {
     **compressed.FAMILIES,
     **looped.FAMILIES,
     **remote.FAMILIES,
+    **differential.FAMILIES,
 }
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
     **{alias: _OWN[name] for alias, name in traits.ALIASES.items()},

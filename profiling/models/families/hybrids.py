@@ -9,8 +9,9 @@ from profiling.errors import InvalidConfig
 from profiling.models.architecture import Architecture
 from profiling.models.families import reading
 from profiling.models.families.assembly import Config, Ends, decoder
-from profiling.models.families.forms import Form, base, ends_of, layers_of, with_defaults
+from profiling.models.families.forms import Form, base, declared, ends_of, layers_of, with_defaults
 from profiling.models.families.spec import LayerSpec
+from profiling.models.families.traits import FORMS
 from profiling.models.steps import Embedding, Linear, Normalisation, Step
 
 _LFM2 = Form(query_key_norm="head", tied=True, state=reading.short_convolution)
@@ -226,8 +227,32 @@ def longcat(config: Config) -> Architecture:
     dense = base(stated, Form())
     mixture = reading.mixture_of(Config({**config.fields, "intermediate_size": None}), selection_bias=True)
     first = replace(dense, mixture=mixture, has_dense_and_experts=True)
-    ends = Ends(tied=config.flag("tie_word_embeddings", default=False))
+    tables = _hashed_tables(config, dense.hidden_size) if config.model_type == "longcat_flash_ngram" else ()
+    ends = Ends(tied=config.flag("tie_word_embeddings", default=False), before_steps=tables)
     return decoder(config, [first, dense] * config.integer("num_layers", "num_hidden_layers"), ends)
+
+
+def _hashed_tables(config: Config, hidden: int) -> tuple[Step, ...]:
+    """LongCat-Flash-Lite: several tables for the last two, three, … tokens, each with a matrix to the hidden width."""
+    vocabulary, ratio = config.integer("vocab_size"), float(config.get("ngram_vocab_size_ratio", default=78))
+    each, longest = config.integer("emb_split_num", default=4), config.integer("emb_neighbor_num", default=4)
+    count = each * (longest - 1)
+    width = hidden // count
+    rows = count * int(ratio * vocabulary) + count**2  # each two rows longer than the one before, the first odd
+    return (
+        Embedding(name="ngram_embedding", inputs=("tokens",), entries=rows, width=width, rows_per_token=count,
+                  scales_with_vocabulary=False),
+        Linear(name="ngram_projection", inputs=("ngram_embedding",), width_in=count * width, width_out=hidden),
+    )  # fmt: skip
+
+
+_OF_DELTA = ("linear_num_heads", "linear_head_dim", "linear_attn_config", "kda_safe_gate", "kda_lower_bound")
+
+
+def bailing_hybrid(config: Config) -> Architecture:
+    """Ling 3.0 (delta attention); where nothing of it is stated Ling and Ring 2.5 and 2.6 (lightning attention)."""
+    is_delta = config.get(*_OF_DELTA) is not None
+    return declared(FORMS["bailing_hybrid" if is_delta else "bailing_moe_linear"])(config)
 
 
 def mamba(config: Config) -> Architecture:
@@ -293,7 +318,8 @@ def mllama(config: Config) -> Architecture:
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
     "lfm2": lfm2, "kimi_linear": kimi_linear, "granitemoehybrid": granite_hybrid, "falcon_h1": falcon_h1,
     "nemotron_h": nemotron_h, "nemotron-nas": nemotron_nas, "gemma3n_text": gemma3n, "gemma3n": gemma3n,
-    "gemma4_text": gemma4, "gemma4": gemma4, "longcat_flash": longcat,
+    "gemma4_text": gemma4, "gemma4": gemma4, "bailing_hybrid": bailing_hybrid,
+    "longcat_flash": longcat, "longcat_flash_ngram": longcat,
     "mamba": mamba, "mamba2": mamba, "falcon_mamba": mamba, "mllama_text_model": mllama, "mllama": mllama,
     "molmo2_text": molmo2, "molmo2": molmo2,
 }  # fmt: skip

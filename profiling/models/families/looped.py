@@ -1,4 +1,4 @@
-"""Families that pass through the same layers several times: HRM-Text, ALBERT. Weights count once, work every time."""
+"""Families that pass through the same layers several times (HRM-Text, Ouro, ALBERT): stored once, worked each time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from profiling.models.families.encoders import narrow_tables
 from profiling.models.families.forms import Form, base, plain_numbers
 from profiling.models.families.spec import LayerSpec
 from profiling.models.families.traits import ENCODER
-from profiling.models.steps import Linear, Normalisation, Step
+from profiling.models.steps import AttentionCore, Linear, Normalisation, Step
 
 
 def _again(step: Step) -> Step:
@@ -57,6 +57,41 @@ def hrm_text(config: Config) -> Architecture:
     )
 
 
+def ouro(config: Config) -> Architecture:
+    """Ouro (arXiv 2510.25741): all layers passed several times, each time with a cache; tokens may leave earlier."""
+    spec = base(config, Form(placement="sandwich", windows=False))
+    count, times = config.integer("num_hidden_layers"), config.integer("total_ut_steps", default=4)
+    layers, order = _passes(spec, [True] * count + [False] * count * (times - 1))
+    vocabulary, hidden = config.integer("vocab_size"), spec.hidden_size
+    leaving = Linear(name="leaving", inputs=("layers",), width_in=hidden, width_out=1, bias=True)
+    ends = Ends(tied=config.flag("tie_word_embeddings", default=False), after_steps=(leaving,))
+    only = stack("decoder", layers, ends, vocabulary=vocabulary, hidden=hidden, order=order)
+    note = f"each token passes {count * times} layers, of which {count} are stored"
+    return Architecture(
+        config.name, config.model_type, hidden, vocabulary, (only,), max_position(config), notes=(note,)
+    )
+
+
+def iquest_loop_coder(config: Config) -> Architecture:
+    """IQuest Coder Loop: Llama's layers passed twice; the second time each looks back a little, and at the first's."""
+    spec = base(config, Form(windows=False))
+    count = config.integer("num_hidden_layers")
+    gates = plain_numbers("gate", spec.heads * (spec.head_dim + 1))
+    stored = transformer_layer("layer", replace(spec, layer_steps=(gates,)), count)
+    of_first = AttentionCore(name="attention_of_first", inputs=("rotary",), heads=spec.heads, kv_heads=spec.kv_heads,
+                             head_dim=spec.head_dim, value_head_dim=spec.head_dim, owns_cache=False)  # fmt: skip
+    second = replace(spec, window=config.integer("loop_window_size", default=64), attention_steps=(of_first,))
+    again = Layer("layer_again", tuple(_again(step) for step in transformer_layer("layer", second).steps), count)
+    vocabulary, hidden = config.integer("vocab_size"), spec.hidden_size
+    ends = Ends(tied=config.flag("tie_word_embeddings", default=False))
+    only = stack("decoder", (stored, again), ends, vocabulary=vocabulary, hidden=hidden,
+                 order=[0] * count + [1] * count)  # fmt: skip
+    note = f"each token passes {2 * count} layers, of which {count} are stored"
+    return Architecture(
+        config.name, config.model_type, hidden, vocabulary, (only,), max_position(config), notes=(note,)
+    )
+
+
 def albert(config: Config) -> Architecture:
     """ALBERT (arXiv 1909.11942): one layer, or a few, passed over and over; tables narrower than the layers.
 
@@ -77,4 +112,6 @@ def albert(config: Config) -> Architecture:
     return Architecture(config.name, config.model_type, spec.hidden_size, vocabulary, (only,), max_position(config))
 
 
-FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {"hrm_text": hrm_text, "albert": albert}
+FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
+    "hrm_text": hrm_text, "albert": albert, "iquestloopcoder": iquest_loop_coder, "ouro": ouro,
+}  # fmt: skip

@@ -53,8 +53,11 @@ def opt(config: Config) -> Architecture:
 
 
 def falcon(config: Config) -> Architecture:
-    """Falcon 1: 7B shares one key-value head, 40B and 180B groups of them, RW is plain with ALiBi."""
-    new = config.flag("new_decoder_architecture", default=False)
+    """Falcon 1: 7B shares one key-value head, 40B and 180B groups of them, RW is plain with ALiBi.
+
+    40B was first published as RefinedWeb, without the field that says so.
+    """
+    new = config.flag("new_decoder_architecture", default=config.model_type == "RefinedWeb")
     heads = config.integer("num_attention_heads", "n_head")
     kv_heads = 1 if config.flag("multi_query", default=True) else heads
     if new:
@@ -83,7 +86,13 @@ def qwen1(config: Config) -> Architecture:
 
 
 def chatglm(config: Config) -> Architecture:
-    """ChatGLM 2 and 3, GLM-4 in its first form: shared key-value groups, a bias on query, key and value."""
+    """ChatGLM 2 and 3, GLM-4 in its first form: shared key-value groups, a bias on query, key and value.
+
+    The first ChatGLM has GPT-2's layers, with positions turned in; it alone states `inner_hidden_size`.
+    """
+    if config.get("inner_hidden_size") is not None:
+        names = (("intermediate_size", "inner_hidden_size"), ("max_position_embeddings", "max_sequence_length"))
+        return declared(replace(PLAIN, tied=True, names=names))(config)
     groups = config.integer("multi_query_group_num", default=1)
     shared = config.flag("multi_query_attention", default=True)
     norm: Norm = "rms" if config.flag("rmsnorm", default=True) else "layer"
@@ -330,7 +339,8 @@ def xlnet(config: Config) -> Architecture:
 
 
 FAMILIES: Mapping[str, Callable[[Config], Architecture]] = {
-    "gpt_bigcode": gpt_bigcode, "gpt_neo": gpt_neo, "opt": opt, "falcon": falcon, "mpt": mpt, "qwen": qwen1,
+    "gpt_bigcode": gpt_bigcode, "gpt_neo": gpt_neo, "opt": opt, "mpt": mpt, "qwen": qwen1,
+    **dict.fromkeys(("falcon", "RefinedWeb", "RefinedWebModel"), falcon),
     "chatglm": chatglm, **dict.fromkeys(_PLAIN_DEEPSEEKS, deepseek),
     "deepseek_v2": deepseek, "deepseek_v3": deepseek, "kimi_k2": deepseek,
     "llama4": llama4, "llama4_text": llama4, "dbrx": dbrx, "cohere2_moe": cohere2_moe, "mimo_v2_flash": mimo_v2,

@@ -120,6 +120,8 @@ FORMS: Mapping[str, Form] = {
                   feed_forward_bias="!mlp_bias"),
     "apertus": Form(gated=False, query_key_norm="head", extra_numbers=2),
     "bitnet": Form(gated=True, inner_norms=True),
+    "orion": Form(norm="layer", windows=False),
+    "PanguEmbedded": Form(query_key_value_bias="bias", output_bias="bias", windows=False),
     "hyperclovax": Form(placement="sandwich"),
     "vaultgemma": Form(tied=True, every=2),
     "exaone": Form(),
@@ -206,7 +208,10 @@ ALIASES: Mapping[str, str] = {
     "qwen2_5_omni_text": "qwen2", "qwen3_omni_moe_text": "qwen3_moe", "phi3_v": "mistral", "iquestcoder": "llama",
     "emu3_text_model": "llama", "granite4_vision_text": "llama", "granite_docling_text": "llama",
     "hunyuan_vl_text": "hunyuan_v1_dense", "hunyuan_vl": "hunyuan_v1_dense",
-    "cohere_compass_text": "cohere2", "fuyu": "persimmon", "cosmos3_edge_text": "arcee",
+    "cohere_compass_text": "cohere2", "fuyu": "persimmon", "cosmos3_edge_text": "arcee", "telechat3": "llama",
+    "youtu_llm": "youtu", "hunyuan": "hunyuan_v1_moe", "aquila": "llama", "xverse": "llama", "skywork": "llama",
+    "solar": "llama", "Keye": "qwen3", "KeyeVL1_5": "qwen3",
+    "llava": "llama", "llava_llama": "llama", "llava_mistral": "mistral", "llava_qwen": "qwen2", "llava_qwen2": "qwen2",
 }  # fmt: skip
 """Names under which a known family is published as well."""
 

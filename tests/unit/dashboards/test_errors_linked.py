@@ -1,9 +1,12 @@
 """Predictions on pages lead to the error of their own class."""
 
+import datetime as dt
+
+import polars as pl
 import pytest
 
 from dashboards.pages.roofline.text import headline
-from dashboards.pages.which_gpu.text import details
+from dashboards.pages.which_gpu.text import PURCHASE, details, with_purchase
 from dashboards.parts.how_far_off import address_of_error
 from profiling.accuracy.held_out import held_out_errors
 from profiling.answers.door import shipped_door
@@ -32,8 +35,10 @@ def test_a_cell_of_which_gpu_leads_there_too_and_says_what_the_device_draws() ->
     door = shipped_door((), (world,))
     model, device = "Qwen/Qwen3-8B", "H100-SXM5-80GB"
     shared = Question(model=model, accelerator=device, stage="decode", engine="vllm-v1")
-    row = matrix(door, (model,), (device,), ("bf16",), shared).row(0, named=True)
-    text = details(door, row, shared, "world", 475.0)
+    listed = pl.DataFrame([(device, 27_500.0, "new", dt.date(2026, 5, 25))], PURCHASE, orient="row")
+    cells = with_purchase(matrix(door, (model,), (device,), ("bf16",), shared), listed)
+    text = details(door, cells.row(0, named=True), shared, "world", 475.0)
+    assert "$27,500: 1 × $27,500 (new, 2026-05-25)" in text
     assert address_of_error("time per token under load") in text
     likely = shipped_times().power_share(door.device(device))
     assert 0.8 < likely < 0.9  # of the metered B200, the only one of its class

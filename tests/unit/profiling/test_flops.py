@@ -31,6 +31,9 @@ ON_THE_HUB = {
     "k2_horizon", "kimi_k2", "mimo", "minicpm", "minicpm_sala", "minicpmo", "minicpmv", "minimax_m1", "minimax_m3",
     "minimax_text_01", "molmo", "nemotron-nas", "new", "openelm", "phi3small", "plamo2", "plamo3", "qwen",
     "qwen3_8_flash_next_text", "rwkv5", "rwkv6", "rwkv7", "sarvam_mla", "sarvam_moe", "yi",
+    "Klear", "Motif", "PanguEmbedded", "RefinedWeb", "RefinedWebModel", "arctic", "baichuan_m1", "btlm",
+    "iquestloopcoder", "jais", "longcat_flash_ngram", "motif", "orion", "ouro", "plamo", "smallthinker", "step3_text",
+    "step3_vl", "telechat",
 }  # fmt: skip
 # transformers has these decoders only inside a model with a vision tower.
 NOT_ALONE = {"blip_text_model", "chameleon", "deepseek_ocr2_text", "kosmos_2_5_text_model", "kosmos_2_text_model",

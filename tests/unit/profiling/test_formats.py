@@ -275,6 +275,19 @@ def test_a_method_that_is_not_known_is_said() -> None:
     assert "quant_method 'wonder' is not known" in stored.notes[0]
 
 
+def test_a_quantiser_that_is_not_known_is_taken_at_its_bits_and_its_doubt_is_in_the_upper_end() -> None:
+    stated = {"quantization_config": {"quant_method": "wonder", "bits": 4, "group_size": 128}}
+    model = from_config(LLAMA_8B | stated, "wonder")
+    assert model.published_format.of("feed_forward") == Width(4 + 16 / 128)
+    assert "quant_method 'wonder' is not known here: its 4 bits are taken as stated" in model.notes[0]
+    precision = precision_for(model)
+    assert additional_weight_bytes(model, precision) == weight_bytes(model, precision) / 8
+    assert additional_weight_bytes(model, precision_for(model, "int8")) == 0
+    known = from_config(LLAMA_8B | {"quantization_config": {"quant_method": "exl3", "bits": 4.0}}, "known")
+    assert not known.notes
+    assert not known.published_format.doubt
+
+
 def test_a_config_of_torchao_that_is_not_known_is_said() -> None:
     stated = {"quant_method": "torchao", "quant_type": {"default": {"_type": "ColdFusionConfig", "_data": {}}}}
     stored = published_format(from_config(LLAMA_8B), {"quantization_config": stated})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -209,3 +210,41 @@ def test_bandwidth_is_measured_with_small_arrays_too() -> None:
     measured = read_bandwidth(seconds=0.01, threads=1, buffer_bytes=1 << 20)
     assert measured.rounds >= 3
     assert measured.median_bytes_per_s > 1e8
+
+
+def _found(name: str, size_gib: float | None, processor: str, memory_gib: float, *, shares: bool) -> tuple[str, str]:
+    """The table's name for a device as a driver names it, and the note beside."""
+    gpu = Gpu(name=name, memory_bytes=size_gib and size_gib * GIB, reported_by="a driver", shares_memory=shares)
+    machine = Machine(system="Linux", memory_bytes=memory_gib * GIB, processor=Processor(name=processor), gpus=(gpu,))
+    found = known_devices(machine)[0]
+    return (found.device.name if found.device else ""), found.note
+
+
+def test_graphics_under_a_brand_alone_are_those_of_the_processor_and_never_a_card() -> None:
+    # A Core Ultra 7 155H with 32 GB was taken for an Arc Pro B70, which has 32 GB at 608 GB/s.
+    name, note = _found("Intel(R) Arc(TM) Graphics", 0.125, "Intel(R) Core(TM) Ultra 7 155H", 31.5, shares=True)
+    assert (name, note) == ("", "Intel(R) Arc(TM) Graphics is part of a processor that is not in the table of devices")
+    hx370 = _found("AMD Radeon(TM) Graphics", 0.5, "AMD Ryzen AI 9 HX 370 w/ Radeon 890M", 62, shares=True)
+    assert hx370[0] == "Ryzen-AI-9-HX-370 (Radeon-890M)"
+    halo = "AMD RYZEN AI MAX+ 395 w/ Radeon 8060S"
+    assert _found("AMD Radeon Graphics", 0.5, halo, 124, shares=True)[0] == "Ryzen-AI-Max+-395-128GB"
+    assert _found("AMD Radeon Graphics", 96, halo, 31, shares=False)[0] == "Ryzen-AI-Max+-395-128GB"
+    snapdragon = "Snapdragon(R) X Elite - X1E80100 - Qualcomm(R) Oryon(TM) CPU"
+    name, note = _found("Qualcomm(R) Adreno(TM) X1-85 GPU", 0.125, snapdragon, 31.5, shares=True)
+    assert name == "Snapdragon-X-Plus-X1P-64 (Adreno X1-85)"
+    assert "which computes least of Snapdragon-X-Elite-X1E-84 (Adreno X1-85)" in note
+    assert _found("AMD Radeon Graphics", 16, "AMD Ryzen 9 7950X 16-Core Processor", 62, shares=False)[0] == ""
+
+
+def test_a_card_that_is_passed_whole_to_a_virtual_machine_is_that_card() -> None:
+    printed = '{"card0": {"Card Series": "AMD Instinct MI300X VF", "VRAM Total Memory (B)": "206141652992"}}'
+    found = known_devices(Machine(system="Linux", gpus=parsers.rocm_smi(printed)))
+    assert [each.device.name for each in found if each.device] == ["MI300X-192GB"]
+
+
+def test_a_virtual_machine_without_a_card_has_none_and_shared_memory_in_a_name_is_not_its_size() -> None:
+    adapters = ("Microsoft Hyper-V Video", "DisplayLink USB Device", "VMware SVGA 3D", "ASPEED Graphics Family(WDDM)")
+    printed = json.dumps({"gpus": [{"Name": name, "AdapterRAM": None} for name in adapters]})
+    assert parsers.windows(printed)[3] == ()
+    name, _ = _found("Intel(R) Arc(TM) 140V GPU (16GB)", 0.125, "Intel(R) Core(TM) Ultra 7 258V", 31.5, shares=True)
+    assert name == "Core-Ultra-258V (Arc-140V, Lunar-Lake)"

@@ -101,6 +101,10 @@ def test_experts_beside_a_card_of_12_gb_take_what_their_file_holds_and_no_tiles_
 def test_experts_are_counted_with_the_dense_layers_below_them_as_the_flag_does(door: Door) -> None:
     model = door.model("deepseek-ai/DeepSeek-V3")  # its first three layers have no experts
     assert placement_of(model, None, 10) == Placement(cpu_expert_layers=7)
+    # llama.cpp's words for as many layers as fit; and experts of a model that has none.
+    assert placement_of(model, -1, None) is None
+    with pytest.raises(InvalidWorkload, match="has no routed experts to stay on the processor"):
+        placement_of(load("Qwen/Qwen3-8B"), None, 5)
     fleet, precision = resolve_device("2x3090").fleet, precision_for(model, "q2_k")
     host, _ = host_of(door, fleet.devices[0], 512, "EPYC-9554")
     split = placed(

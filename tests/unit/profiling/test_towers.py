@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from profiling.errors import UnsupportedModelType
 from profiling.models import shapes
 from profiling.models.load import load
 from profiling.models.sources import from_config, model_configs
@@ -37,7 +38,8 @@ TOWERS = {
     "qwen3_asr": 319_051_904, "qwen3_omni_moe_thinker": 1_216_843_888, "qwen3_vl": 566_949_104,
     "qwen3_vl_moe": 566_949_104, "shieldgemma2": 94_654_464, "smolvlm": 171_270_144, "step3p7": 1_981_014_784,
     "t5gemma2": 94_654_464, "unlimited_ocr": 400_770_048, "video_llama_3": 105_577_728, "video_llava": 627_339_264,
-    "vipllava": 341_274_624, "voxtral": 662_134_784,
+    "vipllava": 341_274_624, "voxtral": 662_134_784, "janus": 423_980_683, "nemo_speechlm": 783_812_815,
+    "qwen2_5_omni": 10_770_749_312, "vibevoice_asr": 722_675_072,
 }  # fmt: skip
 """What transformers 5.23 builds beside the text decoder by the defaults of each family."""
 _SIGLIP = {"model_type": "siglip_vision_model", "hidden_size": 768, "num_hidden_layers": 3, "num_attention_heads": 12}
@@ -229,6 +231,59 @@ def test_florence_2_as_published_has_its_published_size() -> None:
     model = from_config({"model_type": "florence2", "text_config": text, "vision_config": vision})
     (tower,) = model.not_counted
     assert model.parameters_total + (tower.parameters or 0) == pytest.approx(0.77e9, rel=0.01)
+
+
+_LLAMA_8B = {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
+             "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256}  # fmt: skip
+_SMALL_DEEPSEEK = {
+    "model_type": "deepseek_v2", "hidden_size": 1280, "intermediate_size": 6848, "moe_intermediate_size": 896,
+    "num_hidden_layers": 12, "num_attention_heads": 10, "n_routed_experts": 64, "n_shared_experts": 2,
+    "num_experts_per_tok": 6, "first_k_dense_replace": 1, "use_mla": False, "vocab_size": 129280,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "billions"),
+    [
+        # DeepSeek-OCR 2, Janus-Pro-7B as published, Llama-3.1-Nemotron-Nano-VL-8B-V1, Step 3: "321 B".
+        ({"model_type": "deepseek_vl_v2", "language_config": _SMALL_DEEPSEEK,
+          "projector_config": {"input_dim": 896, "n_embed": 1280, "projector_type": "linear"},
+          "vision_config": {"model_name": "deepencoderv2", "model_type": "vision", "width": {
+              "qwen2-0-5b": {"dim": 896}, "sam_vit_b": {"layers": 12, "width": 768, "heads": 12}}}}, 3.39),
+        ({"model_type": "multi_modality", "vision_config": {"model_type": "vision", "cls": "CLIPVisionTower"},
+          "gen_vision_config": {"cls": "VQ-16", "params": {"image_token_size": 16384, "n_embed": 8}},
+          "language_config": {"model_type": "llama", "num_hidden_layers": 30, "vocab_size": 102400}}, 7.42),
+        ({"model_type": "Llama_Nemotron_Nano_VL", "llm_config": _LLAMA_8B, "vision_config": {"args": {}},
+          "projector_hidden_size": 4096}, 8.72),
+        ({"model_type": "step3_vl", "text_config": {
+            "model_type": "step3_text", "hidden_size": 7168, "num_hidden_layers": 61, "num_attention_heads": 64,
+            "num_attention_groups": 1, "head_dim": 256, "share_q_dim": 2048, "intermediate_size": 18432,
+            "moe_num_experts": 48, "moe_top_k": 3, "moe_intermediate_size": 5120, "share_expert_dim": 5120,
+            "moe_layers_enum": ",".join(map(str, range(4, 60))), "vocab_size": 128815},
+          "vision_config": {"hidden_size": 1792, "output_hidden_size": 4096, "image_size": 728,
+                            "intermediate_size": 15360, "num_attention_heads": 16, "num_hidden_layers": 63,
+                            "patch_size": 14}}, 321),
+    ],
+    ids=["DeepSeek-OCR-2", "Janus-Pro-7B", "Llama-3.1-Nemotron-Nano-VL-8B", "Step-3"],
+)  # fmt: skip
+def test_towers_whose_widths_no_words_describe_make_up_the_published_size(
+    config: dict[str, Any], billions: float
+) -> None:
+    model = from_config(config)
+    whole = model.parameters_total + sum(part.parameters or 0 for part in model.not_counted)
+    assert whole / 1e9 == pytest.approx(billions, rel=1e-3)
+
+
+def test_a_tower_that_is_counted_for_some_widths_is_of_unknown_size_for_others() -> None:
+    published = {"model_type": "janus", "text_config": _LLAMA_8B, "vq_config": {"embed_dim": 8}}
+    other = {**published, "vq_config": {"embed_dim": 16}}
+    sizes = [[part.parameters for part in from_config(config).not_counted] for config in (published, other)]
+    assert sizes[0] == [113_996_427]
+    assert sizes[1] == [None]
+    older = from_config({**_LLAMA_8B, "model_type": "llava", "mm_vision_tower": "openai/clip-vit-large-patch14-336"})
+    assert [str(part) for part in older.not_counted] == ["vision tower clip-vit-large-patch14-336, size unknown"]
+    with pytest.raises(UnsupportedModelType, match=r"its decoder is meta-llama/Llama-3\.2-1B-Instruct"):
+        from_config({"model_type": "ultravox", "text_model_id": "meta-llama/Llama-3.2-1B-Instruct"}, "ultravox")
 
 
 def test_what_a_config_leaves_out_is_as_transformers_fills_it_in_and_what_nobody_states_is_unknown() -> None:

@@ -165,3 +165,17 @@ def test_what_the_user_says_fills_gaps_and_overrules_nothing(tmp_path: Path) -> 
     frame = read_measurements(file_of(tmp_path, "b.json", [LLAMA_BENCH]), Stated(device="RTX-3090", kv_format="q8_0"))
     assert frame["device"].to_list() == ["NVIDIA GeForce RTX 4090"]
     assert frame["kv_format"].to_list() == ["f16"]
+
+
+def test_llama_bench_is_read_from_sql_too(tmp_path: Path) -> None:
+    printed = (
+        "CREATE TABLE IF NOT EXISTS llama_bench (\n  build_commit TEXT\n);\n\n"
+        "INSERT INTO llama_bench (build_number, gpu_info, model_filename, type_k, type_v, n_prompt, n_gen, test_time, "
+        "avg_ts, stddev_ts) VALUES ('6000', 'Someone''s RTX 4090', 'Qwen3-8B-Q4_K_M.gguf', 'q8_0', 'q8_0', '512', '0', "
+        "'2025-08-01T00:00:00Z', '10240.0', '2.0');\n"
+    )
+    (row,) = read_measurements(file_of(tmp_path, "bench.sql.txt", printed)).iter_rows(named=True)
+    assert (row["device_as_reported"], row["kv_format"], row["weight_format"]) == (
+        "Someone's RTX 4090", "q8_0", "gguf-q4_k_m",
+    )  # fmt: skip
+    assert (row["stage"], row["input_tokens"], row["value"]) == ("prefill", 512, 10240)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipelines.sources.measurements.read import read_measurements
-from pipelines.sources.measurements.rows import Stated, UnknownMeasurements
+from pipelines.sources.measurements.rows import DamagedMeasurements, Stated, UnknownMeasurements
+from pipelines.sources.recognition import recognise
 from profiling.measure.recorded import point, served_environment, write_bundle
 from tests.unit.sources.tool_files import brief_of, file_of
 
@@ -19,6 +22,7 @@ VLLM = {
     "total_output_tokens": 25600, "request_throughput": 3.27, "output_throughput": 418.3, "mean_ttft_ms": 210.4,
     "mean_tpot_ms": 34.1,
 }  # fmt: skip
+LLAMA_TEST = {"n_prompt": 0, "n_gen": 128, "avg_ts": 131.9, "model_filename": "Meta-Llama-3.1-8B-Q4_K_M.gguf"}
 OLLAMA = """\
 total duration:       4.2s
 load duration:        31ms
@@ -122,6 +126,57 @@ def test_mlx_lm_gives_the_rates_of_prompt_and_answer(tmp_path: Path) -> None:
     assert frame["engine"].unique().to_list() == ["mlx"]
 
 
+MLX_ANSWER = """Prompt: 11 tokens, 45.263 tokens-per-sec
+Generation: 256 tokens, 62.715 tokens-per-sec
+Peak memory: 4.350 GB
+"""
+LM_STUDIO_PRINTED = """Prediction Stats:
+  Stop Reason: eosFound
+  Tokens/Second: 38.26
+  Time to First Token: 0.221s
+  Prompt Tokens: 21
+  Predicted Tokens: 300
+"""
+LM_STUDIO = json.dumps({
+    "model": "granite-3.0-2b", "usage": {"prompt_tokens": 24, "completion_tokens": 53},
+    "stats": {"tokens_per_second": 51.5, "time_to_first_token": 0.111},
+    "model_info": {"quant": "Q4_K_M", "format": "gguf"},
+})  # fmt: skip
+_OLLAMA_LINE = {"model": "qwen3:8b", "created_at": "2026-01-02T00:00:00Z", "done": False, "response": "a"}
+OLLAMA_STREAM = "\n".join(json.dumps({**_OLLAMA_LINE, **more}) for more in ({}, {
+    "done": True, "prompt_eval_count": 26, "prompt_eval_duration": 130_000_000, "eval_count": 298,
+    "eval_duration": 4_000_000_000,
+}))  # fmt: skip
+LLAMA_SERVER = json.dumps({
+    "content": "x", "model": "q.gguf", "timings": {
+        "cache_n": 100, "prompt_n": 11, "prompt_per_second": 118.0, "predicted_n": 100, "predicted_per_second": 99.5,
+    },
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "engine", "expected"),
+    [
+        (MLX_ANSWER, "mlx", [("prefill", "tokens_per_s", 45.263, 11, None, 0),
+                             ("decode", "tokens_per_s", 62.715, None, 256, 11)]),
+        (LM_STUDIO_PRINTED, "lm-studio", [("decode", "tokens_per_s", 38.26, None, 300, 21)]),
+        (LM_STUDIO, "lm-studio", [("prefill", "ttft_s", 0.111, 24, None, None),
+                                  ("decode", "tokens_per_s", 51.5, None, 53, 24)]),
+        (OLLAMA_STREAM, "ollama", [("prefill", "tokens_per_s", 200.0, 26, None, 0),
+                                   ("decode", "tokens_per_s", 74.5, None, 298, 26)]),
+        (LLAMA_SERVER, "llama.cpp", [("prefill", "tokens_per_s", 118.0, 11, None, 100),
+                                     ("decode", "tokens_per_s", 99.5, None, 100, 111)]),
+    ],
+    ids=["mlx_lm.generate", "lms chat", "LM Studio", "Ollama", "llama-server"],
+)  # fmt: skip
+def test_answers_of_what_people_run_give_their_rates(
+    text: str, engine: str, expected: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    frame = read_measurements(file_of(tmp_path, "answer.txt", text), Stated())
+    assert brief_of(frame) == expected
+    assert frame["engine"].unique().to_list() == [engine]
+
+
 @pytest.mark.parametrize(
     ("document", "expected"),
     [
@@ -198,8 +253,37 @@ def test_other_tools_are_read_by_their_own_readers(
 def test_a_file_of_no_known_tool_is_refused_and_those_known_are_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownMeasurements, match="llama-bench"):
         read_measurements(file_of(tmp_path, "other.json", {"hello": "world"}))
-    with pytest.raises(UnknownMeasurements, match="does not write"):
-        read_measurements(file_of(tmp_path, "odd.json", VLLM | {"completed": "many"}))
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (VLLM | {"completed": "many"}, "completed is 'many'"),
+        (VLLM | {"mean_tpot_ms": float("nan")}, "mean_tpot_ms is null or NaN"),
+        (VLLM | {"output_throughput": None}, "output_throughput is null or NaN"),
+        (VLLM | {"mean_ttft_ms": -3}, "mean_ttft_ms is -3"),
+        (VLLM | {"total_input_tokens": "lots"}, "total_input_tokens is 'lots'"),
+        (VLLM | {"duration": None, "max_concurrency": None}, "duration is null or NaN"),
+        ({name: value for name, value in VLLM.items() if name != "mean_tpot_ms"}, "mean_tpot_ms is missing"),
+        (VLLM | {"completed": 0}, "no request was answered"),
+        ([LLAMA_TEST, LLAMA_TEST | {"avg_ts": None}], "record 2 of 2, avg_ts is null or NaN"),
+        (LLAMA_TEST | {"n_gen": "many"}, "n_gen is 'many'"),
+        ({"avg_latency": "slow", "latencies": [1.0]}, "avg_latency is 'slow'"),
+    ],
+)
+def test_a_file_with_something_else_where_a_number_belongs_is_refused_whole_and_its_field_named(
+    tmp_path: Path, document: object, said: str
+) -> None:
+    with pytest.raises(DamagedMeasurements, match=re.escape(said)):
+        read_measurements(file_of(tmp_path, "odd.json", document))
+    with pytest.raises(DamagedMeasurements, match=re.escape(said)):  # and dropped, or put into the inbox
+        recognise(json.dumps(document).encode(), ".json", "odd.json")
+
+
+def test_a_damaged_cell_of_llama_bench_is_named_by_line_and_column(tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("n_prompt,n_gen,avg_ts\n512,0,1500.2\n0,128,fast\n", "utf-8")
+    with pytest.raises(DamagedMeasurements, match="line 3, column avg_ts is 'fast'"):
+        read_measurements(tmp_path / "odd.csv")
 
 
 def test_a_bundle_of_ones_own_gives_its_measured_points() -> None:

@@ -116,7 +116,7 @@ def test_a_measurement_stands_beside_what_is_predicted_and_wrong_cells_are_named
         ("votes.csv", "model_a,model_b,winner\n" + "m,n,model_a\n" * 40_000 + "m,n\n",
          "line 40002 has 2 cells, the header 3"),
         ("votes.csv", 'model_a,model_b,winner\nm,n,model_a\n"m,n,model_a\nm,n,model_b\n',
-         "line 3 has 1 cell, the header 3"),
+         "a quote opens on line 3 and does not close"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named_by_line_and_column(read, name: str, text: str, told: str) -> None:  # type: ignore[no-untyped-def]
@@ -179,6 +179,14 @@ def test_a_bundle_in_one_file_becomes_a_run_unless_it_is_published(read, tmp_pat
     assert own_file.tables["marts.profile_points"]["predicted_s"].null_count() == 0
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_spreadsheet_with_other_separators_a_mark_or_decimal_commas_is_read(read, separator: str) -> None:  # type: ignore[no-untyped-def]
+    text = LEADERBOARD.replace(",", separator).replace("90.5", "90,5" if separator == ";" else "90.5")
+    own_file = read("2026-11-20_mine.csv", "\ufeff" + text)
+    entries = own_file.tables["core.leaderboard_entries"].filter(pl.col("model_id") == "me/huge (yours)")
+    assert entries["average"].to_list() == [90.5]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "why"),
     [
@@ -186,8 +194,16 @@ def test_a_bundle_in_one_file_becomes_a_run_unless_it_is_published(read, tmp_pat
         ("2026-01-01.csv", LEADERBOARD.replace(",31.0,", ",31.0,7,", 1), "line 2 has 11 cells, the header 10"),
         ("a.json", '{"n_prompt": 1,\n "x": }', "line 2 column 7"),
         ("votes.csv", "model_a,model_b,winner\nm,n,perhaps\n", "line 2, column winner: 'perhaps'"),
+        ("votes.csv", "model_a,model_b,result\nm,n,model_a\n", "no column winner"),
+        ("2026-01-01.csv", LEADERBOARD.partition("\n")[2], "Line 1 holds values"),
+        ("2026-01-01.csv", LEADERBOARD.replace("GPQA", "BBH"), "Line 1 names 'BBH' more than once"),
+        ("2026-01-01.csv", LEADERBOARD.partition("\n")[0] + "\n", "There is none in it"),
+        ("2026-01-01.csv", LEADERBOARD.replace("me/tiny", "mé/tiny").encode("latin-1"), "line 2 is not UTF-8"),
+        ("2026-01-01.csv", LEADERBOARD.replace("me/tiny", '"me/tiny'), "a quote opens on line 2"),
+        ("serve.json", '{"mean_ttft_ms": 1, "mean_tpot_ms": NaN, "output_throughput": 2, "completed": 3}',
+         "mean_tpot_ms is null or NaN"),
     ],
-)
-def test_what_cannot_be_used_is_refused_with_line_and_column(read, name: str, text: str, why: str) -> None:  # type: ignore[no-untyped-def]
+)  # fmt: skip
+def test_what_cannot_be_used_is_refused_with_line_and_column(read, name: str, text: str | bytes, why: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(NotUsable, match=why.replace("(", r"\(")):
         read(name, text)
