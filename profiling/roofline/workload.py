@@ -352,8 +352,8 @@ class Workload:
         for name, value, low, high in limits:
             if value is not None and not _all_between(value, low, high):
                 least, most = np.min(value), np.max(value)
-                shown = f"{least:g}" if least == most else f"between {least:g} and {most:g}"
-                shown = value if np.ndim(value) == 0 else shown
+                several = f"{least:g}" if least == most else f"between {least:g} and {most:g}"
+                shown = several if np.ndim(value) else f"{value}"
                 raise InvalidWorkload(f"{name} is {shown}; it must lie between {low} and {high}")
         if not np.all(np.less(self.prefix, self.context)):
             raise InvalidWorkload("the reused prefix must be shorter than the prompt: one token has to be new")
