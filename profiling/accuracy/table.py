@@ -22,7 +22,8 @@ def error_table(predictions: pl.DataFrame, questions: pl.DataFrame, by: str = "s
     Returns:
         `stage, group, rows` (read), `asked` (predicted), `mdape_pct` (median of |predicted / measured − 1|),
         `bias_log2` (median log2 of predicted over measured: −1 is twice as fast as it is), `inside_pct` (within low
-        and high), `below_bound_pct` (measured faster than the bound), `naive_mdape_pct` (of the rule of thumb).
+        and high), `below_bound_pct` (measured faster than the bound), `naive_mdape_pct` (of the rule of thumb);
+        stages of which nothing is predicted come last.
     """
     labelled = predictions.with_columns(_group(by).alias("group"))
     error = pl.col("predicted") / pl.col("measured")
@@ -40,7 +41,7 @@ def error_table(predictions: pl.DataFrame, questions: pl.DataFrame, by: str = "s
     return joined.select(
         "stage", "group", pl.col("rows").fill_null(0), pl.col("asked").fill_null(0), "mdape_pct", "bias_log2",
         "inside_pct", "below_bound_pct", "naive_mdape_pct",
-    ).sort("stage", "group", nulls_last=True)  # fmt: skip
+    ).sort(pl.col("asked").sum().over("stage") == 0, "stage", "group", nulls_last=True)  # fmt: skip
 
 
 def furthest(predictions: pl.DataFrame, most: int) -> pl.DataFrame:
