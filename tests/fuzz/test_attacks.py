@@ -208,10 +208,10 @@ def test_headers_without_end_are_refused_at_once(header: str, tmp_path: Path) ->
         front_of_file(tmp_path / "t.csv", ["size"], [])
 
 
-def test_a_column_that_is_there_twice_is_another_layout() -> None:
+def test_a_column_that_is_there_twice_is_named() -> None:
     text = seeds.SCRAPE.decode().splitlines()
     doubled = "\n".join(f"{line},{line.split(',')[1]}" for line in text)
-    with pytest.raises(UNRECOGNISED, match="unexpected"):
+    with pytest.raises(UNRECOGNISED, match="names 'Average' more than once"):
         recognise(doubled.encode(), ".csv", "2023-05-23.csv")
 
 

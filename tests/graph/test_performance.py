@@ -86,7 +86,7 @@ def test_points_cover_every_model_that_can_be_timed_and_carry_a_rate_only_where_
     tabulated = [name for name, entry in catalogue().items() if entry.is_tabulated or name in judged]
     timed = timed.filter(pl.col("model_id").is_in(tabulated))
     assert set(timed["model_id"]) - set(points["model_id"]) == {"EleutherAI/pythia-14m"}  # made for 512 tokens
-    assert points.height < 480_000
+    assert points.height < 500_000
     stuck = points.filter(pl.col("verdict") == "does not fit")
     rates = ["tokens_per_s", "time_to_first_token_s", "time_per_output_token_s", "joules_per_token"]
     assert stuck.height > 0
