@@ -70,9 +70,16 @@ def test_a_choice_that_its_server_did_not_live_to_answer_is_said_to_be_lost(
 @pytest.mark.parametrize(
     ("address", "label", "key", "first", "second"),
     [
-        ("serve", "Concurrent users", "ArrowUp", "users=51", "users=52"),
+        pytest.param("serve", "Concurrent users", "ArrowUp", "users=51", "users=52", marks=pytest.mark.slow),
         ("which-gpu", "Context (tokens)", "ArrowUp", "context=", "context="),
-        ("patterns?board=open_llm", "Values", "ArrowUp", "values=score", "correlation=pearson"),
+        pytest.param(
+            "patterns?board=open_llm",
+            "Values",
+            "ArrowUp",
+            "values=score",
+            "correlation=pearson",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_going_back_twice_undoes_two_choices(
