@@ -2,11 +2,15 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+
+from tests.unit.sources.hub_server import HubServer, hub_server, without_proxy
+from warehouse.settings import Settings
 
 # What a script starts in the background has SIGINT ignored. Dagster gives SIGTERM the same after every run, processes
 # started then inherit it, and no server of a test would end when told to.
@@ -56,6 +60,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.path.name != "test_pages.py",
         )
     )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    """An empty home."""
+    return Settings.model_validate({"home": str(tmp_path / "home")})
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A server for declared sources, reached without a proxy and asked again at once."""
+    without_proxy(monkeypatch)
+    monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
+    with hub_server() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -226,19 +226,6 @@ def gguf_widths(model: Architecture, form: str, *, importance: bool = True) -> W
     )  # fmt: skip
 
 
-def gguf_least_bits(form: str) -> float:
-    """Bits per number that a file of this format holds at the least on average, whatever the model.
-
-    Rules give few tensors a type below the format's own (IQ3_XS: 6 % over the file), and a model's experts may stay in
-    the format that they are published in.
-
-    Raises:
-        UnsupportedPrecision: No such format.
-    """
-    types = block_types()
-    return 0.9 * min(types[file_type(form).base].bits, types["mxfp4"].bits)
-
-
 def _mtp_bytes(model: Architecture, tensor_bytes: int) -> int:
     """About what layers that predict ahead add to a file whose converter keeps them."""
     parameters = sum(part.parameters or 0 for part in model.not_counted if part.mtp_layers)

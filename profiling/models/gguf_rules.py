@@ -155,6 +155,19 @@ def file_type(name: str) -> FileType:
     )
 
 
+def least_bits(form: str) -> float:
+    """Bits per number that a file of this format holds at the least on average, whatever the model.
+
+    Rules give few tensors a type below the format's own (IQ3_XS: 6 % over the file), and a model's experts may stay in
+    the format that they are published in.
+
+    Raises:
+        UnsupportedPrecision: No such format.
+    """
+    types = block_types()
+    return 0.9 * min(types[file_type(form).base].bits, types["mxfp4"].bits)
+
+
 @cache
 def file_types() -> tuple[str, ...]:
     """Names of all GGUF formats known here."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from profiling.models.architecture import Architecture, fact_of
 from profiling.models.format_names import format_widths, grouped_format
-from profiling.models.gguf import gguf_least_bits, gguf_spread
-from profiling.models.gguf_rules import file_types
+from profiling.models.gguf import gguf_spread
+from profiling.models.gguf_rules import file_types, least_bits
 from profiling.models.stored import Group, StoredFormat, means_published
 from profiling.roofline.workload import ACTIVATION_BITS, NARROW, Precision, precision_of, weight_formats
 
@@ -53,7 +53,7 @@ def least_weight_bytes(model: Architecture, weight_format: str | None) -> float:
         UnsupportedPrecision: No such format; the message names the nearest.
     """
     if weight_format is not None and weight_format.casefold().removeprefix("gguf-") in file_types():
-        return model.parameters_total * gguf_least_bits(weight_format) / 8
+        return model.parameters_total * least_bits(weight_format) / 8
     precision = precision_for(model, weight_format)
     return model.parameters_total * float(min(precision.bits_of(group) for group in GROUPS)) / 8
 

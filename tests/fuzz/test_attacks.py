@@ -42,11 +42,6 @@ GIB = 1 << 30
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Settings:
-    return Settings.model_validate({"home": str(tmp_path / "home")})
-
-
-@pytest.fixture
 def inbox(tmp_path: Path) -> Path:
     folder = tmp_path / "inbox"
     folder.mkdir()

@@ -17,21 +17,13 @@ from pipelines.defs.sources.schedules import daily_boards
 from pipelines.lib.resources import Home
 from pipelines.runs.refresh import refresh
 from tests.unit.boards.test_fetching import CSV, declare
-from tests.unit.sources.hub_server import HubServer, hub_server, status, whole, without_proxy
+from tests.unit.sources.hub_server import HubServer, status, whole
 from warehouse.settings import Settings
 
 from .graph_run import Run
 
 _NO_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 ANSWERS, DOWN = "answers_today", "is_down_today"
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    without_proxy(monkeypatch)
-    monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
-    with hub_server() as running:
-        yield running
 
 
 @pytest.fixture

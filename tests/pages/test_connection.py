@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,29 +14,35 @@ from .served_pages import PATIENCE_S, Visit, serve, visiting
 pytestmark = [pytest.mark.page]
 
 
+@contextmanager
+def _back(visit: Visit, home: Path, folder: Path) -> Iterator[None]:
+    """A server where the last one was, once the page that outlived that one has joined it."""
+    again = serve(home, folder, SKYLINE_PORT=visit.url.rsplit(":", 1)[1].strip("/"))
+    try:
+        next(again)
+        visit.page.wait_for_function("() => !window.before", timeout=PATIENCE_S * 1000)
+        visit.settle()
+        yield
+    finally:
+        again.close()
+
+
 @pytest.mark.slow
 def test_a_page_says_that_its_server_is_gone_and_opens_again_as_it_was_with_the_newest_data(
     browser: BrowserContext, bundled_home: Path, tmp_path: Path
 ) -> None:
     first = serve(bundled_home, tmp_path)
     served = next(first)
-    port = served.url.rsplit(":", 1)[1].strip("/")
     for visit in visiting(browser, served.url):
         page = visit.open("pareto?against=parameters_total")
         page.evaluate("() => { window.before = true }")
         first.close()
         page.get_by_role("alert").get_by_text("The connection to Skyline is lost").wait_for()
         assert page.evaluate("document.querySelector('.frame').inert")
-        again = serve(bundled_home, tmp_path, SKYLINE_PORT=port)
-        try:
-            next(again)
-            page.wait_for_function("() => !window.before", timeout=PATIENCE_S * 1000)
-            visit.settle()
+        with _back(visit, bundled_home, tmp_path):
             assert visit.address() == "pareto?against=parameters_total"
             assert not page.evaluate("document.querySelector('.frame').inert")
             expect(page.get_by_role("alert")).to_have_count(0)
-        finally:
-            again.close()
 
 
 @pytest.mark.slow
@@ -43,7 +51,6 @@ def test_a_choice_that_its_server_did_not_live_to_answer_is_said_to_be_lost(
 ) -> None:
     first = serve(bundled_home, tmp_path)
     served = next(first)
-    port = served.url.rsplit(":", 1)[1].strip("/")
     for visit in visiting(browser, served.url):
         page = visit.open("serve?output=300")
         page.evaluate("() => { window.before = true }")
@@ -54,17 +61,11 @@ def test_a_choice_that_its_server_did_not_live_to_answer_is_said_to_be_lost(
         os.kill(served.process, signal.SIGKILL)
         page.get_by_role("alert").get_by_text("your last choice was not answered").wait_for()
         first.close()
-        again = serve(bundled_home, tmp_path, SKYLINE_PORT=port)
-        try:
-            next(again)
-            page.wait_for_function("() => !window.before", timeout=PATIENCE_S * 1000)
-            visit.settle()
+        with _back(visit, bundled_home, tmp_path):
             page.get_by_role("alert").get_by_text("make it again").wait_for()
             assert visit.address() == "serve?output=300"
             users.press("Tab")
             expect(page.get_by_role("alert")).to_have_count(0)
-        finally:
-            again.close()
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,11 @@
-"""The command as its entry point runs it, and a server reached without a proxy."""
+"""The command as its entry point runs it."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from .sources.hub_server import HubServer, hub_server, without_proxy
 
 
 @dataclass(frozen=True)
@@ -44,12 +42,3 @@ def skyline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.Captu
         return Done(code, captured.out, captured.err)
 
     return run
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """A server for declared sources, reached without a proxy and asked again at once."""
-    without_proxy(monkeypatch)
-    monkeypatch.setattr("tenacity.nap.sleep", lambda _seconds: None)
-    with hub_server() as running:
-        yield running

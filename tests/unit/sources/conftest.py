@@ -12,16 +12,10 @@ from pipelines.sources.leaderboards import tables as leaderboard_tables
 from pipelines.sources.leaderboards.tables import Parsed
 from pipelines.sources.raw_store import Manifest, RawStore
 from pipelines.sources.recognition import recognise
-from warehouse.settings import Settings
 
 from .hub_server import HubServer, hub_server, without_proxy
 
 Load = Callable[[pl.DataFrame, str], Parsed]
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Settings:
-    return Settings.model_validate({"home": str(tmp_path / "home")})
 
 
 @pytest.fixture
